@@ -1,0 +1,47 @@
+// Package reconcile compares what the issuers say with what the ledger adds up to. A check reads the ledger through
+// schema.View and yields findings and judgements; it writes nothing, and it reads no clock but the period's.
+package reconcile
+
+import (
+	"context"
+	"iter"
+
+	"github.com/shopspring/decimal"
+
+	"github.com/tieout/tieout/schema"
+)
+
+// Check is one comparison.
+type Check interface {
+	// Code is the code of the findings that the check yields.
+	Code() schema.FindingCode
+	// Run yields the outcomes whose subject lies in the period, in a stable order. An error ends it: the figures that
+	// came before it are then not to be trusted either.
+	Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error]
+}
+
+// BalanceUnit says how an ambiguous balance is read.
+type BalanceUnit string
+
+// The settings of balance_unit.
+const (
+	AutoUnit  BalanceUnit = "auto"
+	MinorUnit BalanceUnit = "minor"
+	MajorUnit BalanceUnit = "major"
+)
+
+// Source is what the checks must know of a configured source.
+type Source struct {
+	Name         string
+	Provider     schema.Provider
+	LookbackDays int
+	BalanceUnit  BalanceUnit // empty means auto
+}
+
+// Config holds the settings of all checks.
+type Config struct {
+	Sources          []Source
+	DriftTolerance   decimal.Decimal // balance-drift: largest difference that counts as agreement, in major units
+	GraceDays        int             // orphan-topup
+	StalePendingDays int             // stale-pending
+}

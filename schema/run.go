@@ -1,0 +1,72 @@
+package schema
+
+import "time"
+
+// RunKind says what a run does.
+type RunKind string
+
+// The kinds of runs.
+const (
+	SyncRun      RunKind = "sync"
+	BackfillRun  RunKind = "backfill"
+	ReconcileRun RunKind = "reconcile"
+	ReportRun    RunKind = "report"
+	ImportRun    RunKind = "import" // fundings read from files
+)
+
+// RunStatus says how a run ended.
+type RunStatus string
+
+// The statuses. An Interrupted run was killed; what it had committed stays and is part of the chain.
+const (
+	Running     RunStatus = "running"
+	Complete    RunStatus = "complete"
+	Partial     RunStatus = "partial"
+	FailedRun   RunStatus = "failed"
+	Interrupted RunStatus = "interrupted"
+)
+
+// Run is one recorded execution.
+type Run struct {
+	ID         int64
+	Kind       RunKind
+	Status     RunStatus
+	StartedAt  time.Time
+	FinishedAt time.Time // zero while running
+	Period     Window    // what it was asked for; zero for a sync
+	Zone       string    // the accounting zone
+	Version    string    // of tieout
+	Parameters string    // JSON object: settings and tolerances in force; holds no secret
+	Error      string
+	Root       string // hash chain root after the run, hex
+}
+
+// Verdict says whether a window of a stream is known complete.
+type Verdict string
+
+// The verdicts. Anything but VerdictComplete is shown as INCOMPLETE.
+const (
+	VerdictComplete Verdict = "complete"
+	VerdictPartial  Verdict = "partial" // some pages were read; resumable
+	VerdictFailed   Verdict = "failed"  // nothing usable was read
+)
+
+// Completeness is the record of reading one window of one stream in one run.
+type Completeness struct {
+	Source     string
+	Stream     Stream
+	Window     Window // for snapshot streams From and To are both the instant of the snapshot
+	Verdict    Verdict
+	Pages      int64
+	Records    int64
+	Total      int64 // what the provider says there is; -1 where it gives none
+	Rejected   int64
+	Duplicates int64 // records seen more than once across pages
+	Retries    int64
+	FirstID    string
+	LastID     string
+	SHA256     string // over the redacted pages, in order, hex
+	Reason     string // why it is not complete; empty when it is
+	Run        int64  // set by the ledger
+	RecordedAt time.Time
+}

@@ -1,0 +1,70 @@
+package schema
+
+import (
+	"context"
+	"iter"
+)
+
+// EntryFilter selects entries. Zero fields select everything.
+type EntryFilter struct {
+	Source   string
+	CardID   string
+	Occurred Window // by OccurredAt; a zero To is open
+	Kinds    []Kind
+	ByTime   bool // order by occurred_at, entry id; default: source, card, occurred_at, entry id
+}
+
+// EntryReader reads the version of each entry that was current at the view's run.
+type EntryReader interface {
+	// Entries yields entries in the filter's order. An error ends the sequence. While it runs, it holds a read
+	// connection; a caller may open other readers of the same view beside it, but not write.
+	Entries(ctx context.Context, f EntryFilter) iter.Seq2[Entry, error]
+}
+
+// CardReader reads the latest known description of each card, by source then id.
+type CardReader interface {
+	Cards(ctx context.Context) iter.Seq2[Card, error]
+}
+
+// ObservationReader reads every observation, by source, card, observed_at, stream.
+type ObservationReader interface {
+	Observations(ctx context.Context) iter.Seq2[Observation, error]
+}
+
+// BudgetReader reads every budget observation, by source, budget, observed_at.
+type BudgetReader interface {
+	Budgets(ctx context.Context) iter.Seq2[Budget, error]
+}
+
+// FundingReader reads the fundings, by sent_at, reference, id; withdrawn ones are left out.
+type FundingReader interface {
+	Fundings(ctx context.Context) iter.Seq2[Funding, error]
+}
+
+// CompletenessReader reads the completeness records, by source, stream, window, run.
+type CompletenessReader interface {
+	Completeness(ctx context.Context) iter.Seq2[Completeness, error]
+}
+
+// RejectReader reads the rejects that still stand (no later version of the same record was normalized), by source,
+// stream, external id, received_at.
+type RejectReader interface {
+	Rejects(ctx context.Context) iter.Seq2[Reject, error]
+}
+
+// NoteReader reads the notes of current records, by source, stream, external id, field.
+type NoteReader interface {
+	Notes(ctx context.Context) iter.Seq2[Note, error]
+}
+
+// View is the ledger as it was known at one run. pipeline fills it; checks and reports read it.
+type View struct {
+	Entries      EntryReader
+	Cards        CardReader
+	Observations ObservationReader
+	Budgets      BudgetReader
+	Fundings     FundingReader
+	Completeness CompletenessReader
+	Rejects      RejectReader
+	Notes        NoteReader
+}
