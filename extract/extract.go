@@ -21,6 +21,8 @@ type Page struct {
 	Total   int64  // how many records the provider says the whole window holds; -1 where it does not say
 	Restart bool   // the list changed while it was read: the walk began again with this page, and counting begins again too
 	Retries int    // attempts beyond the first that this page took
+	Doubt   string // why the window cannot be called complete although it was read to its end, such as a filter that the
+	// server ignored or a control total that does not agree; empty: no doubt
 }
 
 // Extractor lists the streams of one source.

@@ -87,6 +87,11 @@ type API interface {
 	// Coverage lists the windows of a stream that are complete, merged where they touch or overlap, oldest first.
 	Coverage(ctx context.Context, source string, s schema.Stream) ([]schema.Window, error)
 
+	// Watermark is the end of the latest complete window that a sync (not a backfill) read of a stream; zero: none.
+	Watermark(ctx context.Context, source string, s schema.Stream) (time.Time, error)
+
+	// BudgetIDs lists the distinct budget ids that the known cards of a source name.
+	BudgetIDs(ctx context.Context, source string) ([]string, error)
 	// CardIDs lists the ids of the known cards of a source.
 	CardIDs(ctx context.Context, source string) ([]string, error)
 	// PendingIDs lists the external ids of entries whose own provider status is still pending and that occurred before t.
