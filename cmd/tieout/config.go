@@ -1,0 +1,609 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/netip"
+	"net/url"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/robfig/cron/v3"
+	"github.com/shopspring/decimal"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/tieout/tieout/reconcile"
+	"github.com/tieout/tieout/schema"
+)
+
+// Config is what tieout.yaml says, checked, with every default filled in, every path made relative to the working
+// directory instead of to the configuration file, and every secret read.
+type Config struct {
+	Path       string // of the configuration file
+	Entity     string // printed on reports; may be empty
+	Zone       *time.Location
+	LedgerPath string // a SQLite file
+	Reports    ReportsConfig
+	Sources    []SourceConfig // in the file's order, at least one
+	Fundings   []string       // glob patterns for filepath.Glob
+	Checks     ChecksConfig
+	Schedule   ScheduleConfig
+	Notify     NotifyConfig
+}
+
+// ReportsConfig says where reports go and in which formats.
+type ReportsConfig struct {
+	Dir     string
+	Formats []string // of reportFormats, in the file's order
+}
+
+// SourceConfig is one configured account at a provider.
+type SourceConfig struct {
+	Name              string
+	Provider          schema.Provider
+	BaseURL           string // without a trailing slash
+	Credential        secret
+	PageSize          int     // 0: the largest that each endpoint allows
+	RequestsPerSecond float64 // more than 0; a rate, never money
+	LookbackDays      int
+	StartDate         string // YYYY-MM-DD in the accounting zone; empty: everything the provider gives
+
+	AccountID, UserID string                // whop: exactly one is set
+	APIVersion        string                // whop: sent as Api-Version-Date; empty: the version tieout was tested with
+	LegalEntity       string                // slash; may be empty
+	Categories        []string              // slash
+	BalanceUnit       reconcile.BalanceUnit // bitnob
+}
+
+// ChecksConfig holds the settings of the checks that have any.
+type ChecksConfig struct {
+	DriftTolerance decimal.Decimal // balance-drift, in major units
+	GraceDays      int             // orphan-topup
+	StaleAfterDays int             // stale-pending
+}
+
+// ScheduleConfig says when `serve` runs what.
+type ScheduleConfig struct {
+	Nightly string        // five cron fields, as written
+	Next    cron.Schedule // the same, parsed; UTC unless it says CRON_TZ=
+}
+
+// NotifyConfig says who is told about new findings and about runs that failed or are incomplete.
+type NotifyConfig struct {
+	Webhook secret // a URL; empty: nobody
+}
+
+// configKeys lists every key that a configuration may have, by the mapping it stands in. The check codes have no keys
+// but those named here.
+var configKeys = map[string][]string{
+	"":         {"entity", "timezone", "ledger", "reports", "sources", "fundings", "checks", "schedule", "notify"},
+	"reports":  {"dir", "formats"},
+	"source":   {"name", "provider", "base_url", "credential", "page_size", "requests_per_second", "lookback_days", "start_date", "account_id", "user_id", "api_version", "legal_entity", "categories", "balance_unit"},
+	"secret":   {"env", "file"},
+	"schedule": {"nightly"},
+	"notify":   {"webhook"},
+	"webhook":  {"url"},
+
+	string(schema.BalanceDrift): {"tolerance"},
+	string(schema.OrphanTopUp):  {"grace_days"},
+	string(schema.StalePending): {"after_days"},
+}
+
+// issuerSettings is what a configuration must know of a provider: its production URL, a pace within its documented quota
+// (Slash and Bitnob document none: a cautious one) and the keys that only it has.
+var issuerSettings = map[schema.Provider]struct {
+	baseURL           string
+	requestsPerSecond float64
+	keys              []string
+}{
+	schema.Bill:   {"https://gateway.prod.bill.com/connect", 1, nil},
+	schema.Slash:  {"https://api.slash.com", 2, []string{"legal_entity", "categories"}},
+	schema.Whop:   {"https://api.whop.com/api/v1", 10, []string{"account_id", "user_id", "api_version"}},
+	schema.Bitnob: {"https://api.bitnob.co/api/v1", 1, []string{"balance_unit"}},
+}
+
+var (
+	reportFormats   = []string{"xlsx", "csv", "html"}
+	slashCategories = []string{"card", "ach", "wire", "international_wire", "rtp", "fee", "internal"}
+	findingCodes    = []schema.FindingCode{
+		schema.LimitBreach, schema.OrphanTopUp, schema.BalanceDrift, schema.UnitMismatch, schema.DuplicateEntry,
+		schema.UnknownCard, schema.SpendOnClosedCard, schema.StalePending, schema.VanishedEntry, schema.RejectedRecord,
+		schema.IncompleteExtract, schema.UnknownField,
+	}
+)
+
+const (
+	maxConfigBytes = 1 << 20
+	maxPageSize    = 100 // no provider allows more; an endpoint that allows less caps it itself
+	maxRate        = 10000
+	maxDays        = 3660
+)
+
+// errConfig marks an error of the configuration: exit status 2.
+var errConfig = errors.New("configuration")
+
+// configError is everything that is wrong with a configuration, by line. Its text holds no secret and no source text
+// beyond short words.
+type configError struct {
+	path     string
+	problems []configProblem
+}
+
+type configProblem struct {
+	line int // 0: the file as a whole
+	text string
+}
+
+func (e *configError) Error() string {
+	lines := make([]string, len(e.problems))
+	for i, p := range e.problems {
+		where := e.path
+		if p.line > 0 {
+			where += ": line " + strconv.Itoa(p.line)
+		}
+		lines[i] = where + ": " + p.text
+	}
+	return strings.Join(lines, "\n")
+}
+
+func (e *configError) Is(target error) bool { return target == errConfig }
+
+// loadConfig reads a configuration strictly. All that is wrong comes back at once as one *configError.
+func loadConfig(path string, env func(string) (string, bool)) (Config, error) {
+	data, err := readConfigFile(path)
+	if err != nil {
+		return Config{}, &configError{path, []configProblem{{0, err.Error()}}}
+	}
+	return parseConfig(path, data, env, readSecretFile)
+}
+
+func readConfigFile(path string) ([]byte, error) {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, errors.New("does not exist; `tieout init` writes one")
+	}
+	if err != nil {
+		return nil, reason(err)
+	}
+	defer f.Close()
+	data, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
+	if err != nil {
+		return nil, reason(err)
+	}
+	if len(data) > maxConfigBytes {
+		return nil, fmt.Errorf("is larger than %d bytes", maxConfigBytes)
+	}
+	return data, nil
+}
+
+// reason is the cause of a file error without the path, which its reader knows.
+func reason(err error) error {
+	var pathErr *fs.PathError
+	if errors.As(err, &pathErr) {
+		return fmt.Errorf("cannot be read: %w", pathErr.Err)
+	}
+	return fmt.Errorf("cannot be read: %w", err)
+}
+
+// configReader walks the YAML tree. It collects problems instead of stopping at the first.
+type configReader struct {
+	dir      string
+	env      func(string) (string, bool)
+	readFile func(path string) (string, error)
+	problems []configProblem
+}
+
+func parseConfig(path string, data []byte, env func(string) (string, bool), readFile func(string) (string, error)) (Config, error) {
+	r := &configReader{dir: filepath.Dir(path), env: env, readFile: readFile}
+	cfg := Config{Path: path}
+	if root := r.document(data); root != nil {
+		r.config(root, &cfg)
+	}
+	if len(r.problems) == 0 {
+		return cfg, nil
+	}
+	slices.SortStableFunc(r.problems, func(a, b configProblem) int { return a.line - b.line })
+	return Config{}, &configError{path, r.problems}
+}
+
+func (r *configReader) problem(n *yaml.Node, format string, args ...any) {
+	r.problems = append(r.problems, configProblem{n.Line, fmt.Sprintf(format, args...)})
+}
+
+// document is the root of the one document that the file must hold, or nil.
+func (r *configReader) document(data []byte) *yaml.Node {
+	dec := yaml.NewDecoder(bytes.NewReader(data))
+	var doc yaml.Node
+	if err := dec.Decode(&doc); errors.Is(err, io.EOF) {
+		r.problem(&yaml.Node{Line: 1}, "the file is empty")
+		return nil
+	} else if err != nil {
+		r.syntax(err)
+		return nil
+	}
+	var second yaml.Node
+	if err := dec.Decode(&second); err == nil {
+		r.problem(&second, "a second document starts here; a configuration is one document")
+	} else if !errors.Is(err, io.EOF) {
+		r.syntax(err)
+	}
+	return doc.Content[0]
+}
+
+var (
+	yamlLine = regexp.MustCompile(`line ([0-9]+): (.*)`)
+	// plainWords is what may be repeated in a message: a key or a word, never what could be a secret.
+	plainWords = regexp.MustCompile(`^[A-Za-z_][A-Za-z_/-]{0,31}$`)
+)
+
+// syntax reports an error of the YAML library. Its text is kept only where it quotes nothing.
+func (r *configReader) syntax(err error) {
+	line, text := 0, "not valid YAML"
+	if m := yamlLine.FindStringSubmatch(err.Error()); m != nil {
+		line, _ = strconv.Atoi(m[1])
+		if !strings.ContainsAny(m[2], "'\"`") {
+			text += ": " + m[2]
+		}
+	}
+	r.problems = append(r.problems, configProblem{line, text})
+}
+
+// quoted is a word for a message, or an empty string where the word could be a secret.
+func quoted(s string) string {
+	if !plainWords.MatchString(s) {
+		return ""
+	}
+	return " " + strconv.Quote(s)
+}
+
+// mapping reads the keys of a mapping. kind names the list of known keys; name is what messages call the mapping.
+func (r *configReader) mapping(n *yaml.Node, kind, name string) map[string]*yaml.Node {
+	return r.keys(n, configKeys[kind], name, kind != "secret")
+}
+
+func (r *configReader) keys(n *yaml.Node, known []string, name string, show bool) map[string]*yaml.Node {
+	if n.Kind != yaml.MappingNode {
+		r.problem(n, "%s must be a mapping of keys to values", name)
+		return nil
+	}
+	found := make(map[string]*yaml.Node, len(n.Content)/2)
+	for i := 0; i+1 < len(n.Content); i += 2 {
+		key, value := n.Content[i], n.Content[i+1]
+		switch {
+		case key.Kind != yaml.ScalarNode || !slices.Contains(known, key.Value):
+			word := ""
+			if show {
+				word = quoted(key.Value)
+			}
+			r.problem(key, "unknown key%s in %s; known: %s", word, name, strings.Join(known, ", "))
+		case found[key.Value] != nil:
+			r.problem(key, "%s is given twice; first in line %d", key.Value, found[key.Value].Line)
+		default:
+			found[key.Value] = value
+		}
+	}
+	return found
+}
+
+// isNull says whether a key was given without a value.
+func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
+
+// text reads a scalar that must not be empty.
+func (r *configReader) text(n *yaml.Node, name string) (string, bool) {
+	switch {
+	case n.Kind == yaml.AliasNode:
+		r.problem(n, "%s: aliases are not supported", name)
+	case n.Kind != yaml.ScalarNode:
+		r.problem(n, "%s must be a single value", name)
+	case n.Style&yaml.TaggedStyle != 0:
+		r.problem(n, "%s: tags are not supported", name)
+	case isNull(n) || strings.TrimSpace(n.Value) == "":
+		r.problem(n, "%s is empty", name)
+	case strings.ContainsFunc(n.Value, func(c rune) bool { return c < ' ' || c == 0x7f }):
+		r.problem(n, "%s holds a control character", name)
+	default:
+		return n.Value, true
+	}
+	return "", false
+}
+
+// list reads a sequence of at least one text, each once.
+func (r *configReader) list(n *yaml.Node, name string, each func(n *yaml.Node, s string) bool) []string {
+	if n.Kind != yaml.SequenceNode || len(n.Content) == 0 {
+		r.problem(n, "%s must be a list of at least one value", name)
+		return nil
+	}
+	var all []string
+	for _, item := range n.Content {
+		s, ok := r.text(item, name)
+		switch {
+		case !ok || !each(item, s):
+		case slices.Contains(all, s):
+			r.problem(item, "%s: the same value is given twice", name)
+		default:
+			all = append(all, s)
+		}
+	}
+	return all
+}
+
+// oneOf is a check for list.
+func (r *configReader) oneOf(name string, known []string) func(*yaml.Node, string) bool {
+	return func(n *yaml.Node, s string) bool {
+		if slices.Contains(known, s) {
+			return true
+		}
+		r.problem(n, "%s:%s is not one of %s", name, quoted(s), strings.Join(known, ", "))
+		return false
+	}
+}
+
+var wholeNumber = regexp.MustCompile(`^(?:0|[1-9][0-9]{0,8})$`)
+
+// number reads a whole number between two bounds.
+func (r *configReader) number(n *yaml.Node, name string, low, high int) (int, bool) {
+	s, ok := r.text(n, name)
+	if !ok {
+		return 0, false
+	}
+	i, err := strconv.Atoi(s)
+	if !wholeNumber.MatchString(s) || err != nil || i < low || i > high {
+		r.problem(n, "%s must be a whole number from %d to %d", name, low, high)
+		return 0, false
+	}
+	return i, true
+}
+
+// under resolves a path of the configuration against the folder that the configuration is in.
+func (r *configReader) under(path string) string {
+	if filepath.IsAbs(path) {
+		return filepath.Clean(path)
+	}
+	return filepath.Join(r.dir, path)
+}
+
+func (r *configReader) config(root *yaml.Node, cfg *Config) {
+	cfg.LedgerPath = r.under("tieout.db")
+	cfg.Reports = ReportsConfig{Dir: r.under("reports"), Formats: slices.Clone(reportFormats)}
+	cfg.Checks = ChecksConfig{GraceDays: 3, StaleAfterDays: 10}
+	cfg.Schedule.Nightly = "0 7 * * *"
+	cfg.Schedule.Next, _ = parseCron(cfg.Schedule.Nightly)
+
+	keys := r.mapping(root, "", "the configuration")
+	if keys == nil {
+		return
+	}
+	if n := keys["entity"]; n != nil {
+		cfg.Entity, _ = r.text(n, "entity")
+	}
+	if n := keys["timezone"]; n != nil {
+		cfg.Zone = r.zone(n)
+	} else {
+		r.problem(root, "timezone is missing; it decides on which day an entry falls, such as America/New_York or UTC")
+	}
+	if n := keys["ledger"]; n != nil {
+		r.ledger(n, cfg)
+	}
+	if n := keys["reports"]; n != nil {
+		r.reports(n, cfg)
+	}
+	if n := keys["sources"]; n != nil {
+		r.sources(n, cfg)
+	} else {
+		r.problem(root, "sources is missing; it lists the accounts to read")
+	}
+	if n := keys["fundings"]; n != nil {
+		for _, pattern := range r.list(n, "fundings", r.pattern) {
+			cfg.Fundings = append(cfg.Fundings, r.underPattern(pattern))
+		}
+	}
+	if n := keys["checks"]; n != nil && !isNull(n) {
+		r.checks(n, cfg)
+	}
+	if n := keys["schedule"]; n != nil {
+		if n := r.mapping(n, "schedule", "schedule")["nightly"]; n != nil {
+			r.nightly(n, cfg)
+		}
+	}
+	if n := keys["notify"]; n != nil {
+		r.notify(n, cfg)
+	}
+}
+
+func (r *configReader) zone(n *yaml.Node) *time.Location {
+	name, ok := r.text(n, "timezone")
+	if !ok {
+		return nil
+	}
+	zone, err := time.LoadLocation(name)
+	if err != nil || name == "Local" {
+		r.problem(n, "timezone%s is not an IANA time zone such as America/New_York or UTC", quoted(name))
+		return nil
+	}
+	return zone
+}
+
+func (r *configReader) ledger(n *yaml.Node, cfg *Config) {
+	var path string
+	var ok bool
+	if n.Kind == yaml.MappingNode {
+		var s secret
+		s, ok = r.secret(n, "ledger")
+		path = s.reveal()
+	} else {
+		path, ok = r.text(n, "ledger")
+	}
+	switch {
+	case !ok:
+	case strings.HasPrefix(path, "postgres://") || strings.HasPrefix(path, "postgresql://"):
+		r.problem(n, "ledger: PostgreSQL is not supported by this version; name a SQLite file")
+	case strings.Contains(path, "://") || strings.HasPrefix(path, "file:") || strings.HasPrefix(path, ":"):
+		r.problem(n, "ledger must be the path of a SQLite file")
+	default:
+		cfg.LedgerPath = r.under(path)
+	}
+}
+
+func (r *configReader) reports(n *yaml.Node, cfg *Config) {
+	keys := r.mapping(n, "reports", "reports")
+	if n := keys["dir"]; n != nil {
+		if dir, ok := r.text(n, "reports.dir"); ok {
+			cfg.Reports.Dir = r.under(dir)
+		}
+	}
+	if n := keys["formats"]; n != nil {
+		cfg.Reports.Formats = r.list(n, "reports.formats", r.oneOf("reports.formats", reportFormats))
+	}
+}
+
+func (r *configReader) pattern(n *yaml.Node, s string) bool {
+	if _, err := filepath.Match(s, ""); err != nil {
+		r.problem(n, "fundings: not a valid file pattern")
+		return false
+	}
+	return true
+}
+
+// underPattern is under for a glob pattern: what is special in a pattern is not special in the folder's own name.
+func (r *configReader) underPattern(pattern string) string {
+	if filepath.IsAbs(pattern) || runtime.GOOS == "windows" { // Windows patterns have no escapes
+		return r.under(pattern)
+	}
+	escape := strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
+	return filepath.Join(escape.Replace(r.dir), pattern)
+}
+
+func (r *configReader) checks(n *yaml.Node, cfg *Config) {
+	codes := make([]string, len(findingCodes))
+	for i, c := range findingCodes {
+		codes[i] = string(c)
+	}
+	checks := r.keys(n, codes, "checks", true)
+	for _, code := range codes {
+		n := checks[code]
+		if n == nil || isNull(n) {
+			continue
+		}
+		keys := r.mapping(n, code, "checks."+code)
+		if n := keys["tolerance"]; n != nil {
+			r.tolerance(n, cfg)
+		}
+		if n := keys["grace_days"]; n != nil {
+			cfg.Checks.GraceDays, _ = r.number(n, "grace_days", 0, maxDays)
+		}
+		if n := keys["after_days"]; n != nil {
+			cfg.Checks.StaleAfterDays, _ = r.number(n, "after_days", 1, maxDays)
+		}
+	}
+}
+
+var plainDecimal = regexp.MustCompile(`^(?:0|[1-9][0-9]{0,11})(?:\.[0-9]{1,4})?$`)
+
+func (r *configReader) tolerance(n *yaml.Node, cfg *Config) {
+	s, ok := r.text(n, "tolerance")
+	if !ok {
+		return
+	}
+	d, err := decimal.NewFromString(s)
+	if !plainDecimal.MatchString(s) || err != nil {
+		r.problem(n, `tolerance must be an amount in major units that is not negative, such as "0.00"`)
+		return
+	}
+	cfg.Checks.DriftTolerance = d
+}
+
+func (r *configReader) nightly(n *yaml.Node, cfg *Config) {
+	s, ok := r.text(n, "schedule.nightly")
+	if !ok {
+		return
+	}
+	next, err := parseCron(s)
+	if err != nil {
+		r.problem(n, "schedule.nightly: %v", err)
+		return
+	}
+	cfg.Schedule = ScheduleConfig{s, next}
+}
+
+// parseCron reads five cron fields, in UTC unless CRON_TZ= stands before them. The library takes the machine's zone
+// where none is given, panics where nothing follows the zone, and accepts lines that never fire.
+func parseCron(s string) (cron.Schedule, error) {
+	s = strings.TrimSpace(s)
+	zone, isZoned := strings.CutPrefix(s, "CRON_TZ=")
+	if !isZoned {
+		zone = "UTC " + s
+	}
+	name, fields, _ := strings.Cut(zone, " ")
+	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
+		return nil, errors.New("CRON_TZ= must name an IANA time zone")
+	}
+	if len(strings.Fields(fields)) != 5 {
+		return nil, errors.New("must have five cron fields: minute, hour, day of month, month, day of week")
+	}
+	next, err := cron.ParseStandard("CRON_TZ=" + name + " " + fields)
+	if err != nil {
+		return nil, errors.New("is not a valid cron line")
+	}
+	// The library gives up after five years; from any fixed instant the answer is the same for every line but one that
+	// waits for a 29 February across a century without one.
+	if next.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+		return nil, errors.New("never fires")
+	}
+	return next, nil
+}
+
+func (r *configReader) notify(n *yaml.Node, cfg *Config) {
+	webhook := r.mapping(n, "notify", "notify")["webhook"]
+	if webhook == nil {
+		return
+	}
+	address := r.mapping(webhook, "webhook", "notify.webhook")["url"]
+	if address == nil {
+		r.problem(webhook, "notify.webhook needs a url")
+		return
+	}
+	s, ok := r.secret(address, "notify.webhook.url")
+	if !ok {
+		return
+	}
+	if err := checkURL(s.reveal(), true); err != nil {
+		r.problem(address, "notify.webhook.url %v", err)
+		return
+	}
+	cfg.Notify.Webhook = s
+}
+
+// checkURL accepts an absolute https URL, and http for loopback only. It never repeats the URL.
+func checkURL(s string, query bool) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Host == "" || u.Hostname() == "" || u.Opaque != "" {
+		return errors.New("must be an absolute URL that starts with https://")
+	}
+	switch {
+	case u.User != nil:
+		return errors.New("must hold no user name or password")
+	case u.Fragment != "" || (!query && (u.RawQuery != "" || u.ForceQuery)):
+		return errors.New("must have no query and no fragment")
+	case u.Scheme == "https":
+		return nil
+	case u.Scheme == "http" && loopback(u.Hostname()):
+		return nil
+	case u.Scheme == "http":
+		return errors.New("is plain HTTP, which is accepted for loopback only; use https")
+	}
+	return errors.New("must be an absolute URL that starts with https://")
+}
+
+func loopback(host string) bool {
+	addr, err := netip.ParseAddr(host)
+	return host == "localhost" || (err == nil && addr.Unmap().IsLoopback())
+}

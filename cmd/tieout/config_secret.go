@@ -1,0 +1,157 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"regexp"
+	"runtime"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+)
+
+const (
+	redacted       = "[redacted]"
+	maxSecretBytes = 64 << 10
+)
+
+// secret is text that no log, error or encoding shows. Only reveal gives it out.
+type secret struct{ text string }
+
+func (s secret) reveal() string { return s.text }
+
+// String, and every other way to print or encode a secret, says only that there is one.
+func (secret) String() string { return redacted }
+
+// GoString is for %#v.
+func (secret) GoString() string { return redacted }
+
+// Format is for every verb, those that would reach into the struct included.
+func (secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
+
+// MarshalText is for encodings that take text.
+func (secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
+
+// MarshalJSON is for JSON.
+func (secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
+
+// MarshalYAML is for YAML.
+func (secret) MarshalYAML() (any, error) { return redacted, nil }
+
+// LogValue is for log/slog.
+func (secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+var (
+	envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	// shownEnvName: a name in capitals is repeated in messages. Others are not, since people paste the key itself here.
+	shownEnvName = regexp.MustCompile(`^[A-Z_][A-Z0-9_]{0,39}$`)
+)
+
+// secret reads {env: NAME} or {file: PATH}. Messages name neither the file nor a value: the line says where to look.
+func (r *configReader) secret(n *yaml.Node, name string) (secret, bool) {
+	if n.Kind != yaml.MappingNode {
+		r.problem(n, "%s must not be written here; use {env: NAME} or {file: PATH}", name)
+		return secret{}, false
+	}
+	keys := r.mapping(n, "secret", name)
+	if len(n.Content) != 2 {
+		r.problem(n, "%s needs exactly one of env and file", name)
+		return secret{}, false
+	}
+	var s string
+	var err error
+	switch {
+	case keys["env"] != nil:
+		var variable string
+		var ok bool
+		if variable, ok = r.text(keys["env"], name+": env"); !ok {
+			return secret{}, false
+		}
+		s, err = r.variable(variable)
+	case keys["file"] != nil:
+		path, ok := r.text(keys["file"], name+": file")
+		if !ok {
+			return secret{}, false
+		}
+		if s, err = r.readFile(r.under(path)); err != nil {
+			err = fmt.Errorf("the file named here %w", err)
+		}
+	default:
+		return secret{}, false // the unknown key was reported
+	}
+	if err != nil {
+		r.problem(n, "%s: %v", name, err)
+		return secret{}, false
+	}
+	s = strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r")
+	switch {
+	case strings.TrimSpace(s) == "":
+		r.problem(n, "%s: the value is empty", name)
+	case strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }):
+		r.problem(n, "%s: the value holds a line break or a control character", name)
+	default:
+		return secret{s}, true
+	}
+	return secret{}, false
+}
+
+func (r *configReader) variable(name string) (string, error) {
+	if !envName.MatchString(name) {
+		return "", errors.New("env must be the name of an environment variable, not its value")
+	}
+	value, ok := r.env(name)
+	switch {
+	case ok:
+		return value, nil
+	case shownEnvName.MatchString(name):
+		return "", fmt.Errorf("the environment variable %s is not set", name)
+	}
+	return "", errors.New("the environment variable named here is not set")
+}
+
+// credential is a secret that can stand in a header: printable ASCII without spaces.
+func (r *configReader) credential(n *yaml.Node, name string) secret {
+	s, ok := r.secret(n, name)
+	if ok && strings.ContainsFunc(s.reveal(), func(c rune) bool { return c <= ' ' || c > '~' }) {
+		r.problem(n, "%s: the value holds a space or a character that no key has; give the bare key", name)
+		return secret{}
+	}
+	return s
+}
+
+// readSecretFile reads a file that only its owner may read. Its errors complete the sentence "the file named here …".
+func readSecretFile(path string) (string, error) {
+	info, err := os.Stat(path) // before opening: opening a pipe would wait for a writer
+	if errors.Is(err, fs.ErrNotExist) {
+		return "", errors.New("does not exist")
+	}
+	if err != nil {
+		return "", reason(err)
+	}
+	if !info.Mode().IsRegular() {
+		return "", errors.New("is not a regular file")
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", reason(err)
+	}
+	defer f.Close()
+	if info, err = f.Stat(); err != nil { // of what was opened, should the path have been swapped
+		return "", reason(err)
+	}
+	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" { // which has no such bits
+		return "", fmt.Errorf("is open to group or others (mode %04o); chmod 600 it", mode)
+	}
+	data, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
+	if err != nil {
+		return "", reason(err)
+	}
+	if len(data) > maxSecretBytes {
+		return "", fmt.Errorf("is larger than %d bytes", maxSecretBytes)
+	}
+	return string(data), nil
+}
