@@ -1,0 +1,495 @@
+package normalize
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"time"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/money"
+)
+
+// fields reads the members of one JSON object of a record. Names match exactly, and numbers stay text. The first fault
+// rejects the record, and reading goes on harmlessly after it, so that an issuer's file reads as a list of fields.
+type fields struct {
+	*reading
+	prefix  string // path of this object, with its closing point: "currencyData."
+	members map[string]json.RawMessage
+}
+
+// reading is what the objects of one record share.
+type reading struct {
+	record schema.Record
+	money  moneyTable
+	notes  []schema.Note
+	fault  *RejectError
+}
+
+func open(r schema.Record, table moneyTable) fields {
+	f := fields{reading: &reading{record: r, money: table}}
+	if !identifier(r.ExternalID) {
+		f.reject("id", "missing or not printable; without it the record cannot be told from another", nil)
+		return f
+	}
+	members, err := decodeObject(r.Payload)
+	if err != nil {
+		f.reject("", "not a JSON object that can be read: "+err.Error(), err)
+		return f
+	}
+	f.members = members
+	for _, path := range r.Unknown {
+		f.notes = append(f.notes, f.newNote(schema.UnknownFieldNote, path, ""))
+	}
+	return f
+}
+
+// decodeObject splits a JSON object into its members. encoding/json would take AMOUNT for amount and the last of two
+// amounts for the only one; this does neither.
+func decodeObject(raw []byte) (map[string]json.RawMessage, error) {
+	dec := json.NewDecoder(bytes.NewReader(raw))
+	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
+		return nil, errors.New("no object")
+	}
+	members := make(map[string]json.RawMessage)
+	for dec.More() {
+		key, err := dec.Token()
+		if err != nil {
+			return nil, errors.New("broken off or malformed")
+		}
+		name, _ := key.(string)
+		var value json.RawMessage
+		if err := dec.Decode(&value); err != nil {
+			return nil, errors.New("broken off or malformed")
+		}
+		if _, twice := members[name]; twice {
+			return nil, errors.New("a member stands in it twice")
+		}
+		members[name] = bytes.TrimSpace(value)
+	}
+	if _, err := dec.Token(); err != nil {
+		return nil, errors.New("broken off or malformed")
+	}
+	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
+		return nil, errors.New("something follows it")
+	}
+	return members, nil
+}
+
+func (f fields) reject(name, reason string, cause error) {
+	if f.fault == nil {
+		f.reading.fault = &RejectError{Field: f.prefix + name, Reason: reason, Err: cause}
+	}
+}
+
+// otherStream rejects a record of a stream that the provider does not have.
+func (f fields) otherStream() {
+	f.reject("", fmt.Sprintf("stream %q has no rule for this provider; tieout must be newer", f.record.Stream), nil)
+}
+
+func (f fields) newNote(code schema.NoteCode, path, detail string) schema.Note {
+	return schema.Note{
+		Source: f.record.Source, Stream: f.record.Stream, ExternalID: f.record.ExternalID,
+		Code: code, Field: path, Detail: detail,
+	}
+}
+
+// note records something about a field that was not seen before.
+func (f fields) note(name, detail string) {
+	f.noteAs(schema.UnknownFieldNote, name, detail)
+}
+
+func (f fields) noteAs(code schema.NoteCode, name, detail string) {
+	if n := f.newNote(code, f.prefix+name, detail); !slices.Contains(f.notes, n) {
+		f.reading.notes = append(f.notes, n)
+	}
+}
+
+// unknownValue records an enum value that was not seen before.
+func (f fields) unknownValue(name, value string) { f.note(name, "unknown value "+show(value)) }
+
+// value is a member as received; nil when it is absent or null.
+func (f fields) value(name string) json.RawMessage {
+	if v := f.members[name]; !bytes.Equal(v, []byte("null")) {
+		return v
+	}
+	return nil
+}
+
+// object is a member that is an object; its members all read as absent when it is absent itself.
+func (f fields) object(name string) fields {
+	return f.inner(name, f.value(name))
+}
+
+func (f fields) inner(name string, raw json.RawMessage) fields {
+	sub := fields{reading: f.reading, prefix: f.prefix + name + "."}
+	if raw == nil {
+		return sub
+	}
+	if kindOf(raw) != "an object" {
+		f.note(name, kindOf(raw)+" where an object is documented")
+		return sub
+	}
+	members, err := decodeObject(raw)
+	if err != nil {
+		f.reject(name, "not an object that can be read: "+err.Error(), err)
+	}
+	sub.members = members
+	return sub
+}
+
+// objects is a member that is a list of objects, each under the path "name[]".
+func (f fields) objects(name string) []fields {
+	raw := f.value(name)
+	if raw == nil {
+		return nil
+	}
+	var items []json.RawMessage
+	if kindOf(raw) != "a list" || json.Unmarshal(raw, &items) != nil {
+		f.note(name, kindOf(raw)+" where a list is documented")
+		return nil
+	}
+	var list []fields
+	for _, item := range items {
+		list = append(list, f.inner(name+"[]", item))
+	}
+	return list
+}
+
+// text is an optional text; a number is taken as it is written. Anything else is noted and read as empty.
+func (f fields) text(name string) string {
+	raw := f.value(name)
+	if raw == nil {
+		return ""
+	}
+	s, ok := literal(raw)
+	if !ok {
+		f.note(name, kindOf(raw)+" where text is documented")
+	}
+	// PostgreSQL cannot hold NUL in a text.
+	return strings.ReplaceAll(s, "\x00", "\uFFFD")
+}
+
+// firstText is the first of several optional texts that is not empty.
+func (f fields) firstText(names ...string) string {
+	for _, name := range names {
+		if s := f.text(name); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+// name is a text without the blanks that some providers leave at its end.
+func (f fields) name(name string) string { return strings.TrimRightFunc(f.text(name), unicode.IsSpace) }
+
+// required is a text that the record cannot do without.
+func (f fields) required(name string) string {
+	raw := f.value(name)
+	var s string
+	switch {
+	case raw == nil:
+		f.reject(name, "missing; look the row up at the provider", nil)
+	case json.Unmarshal(raw, &s) != nil:
+		f.reject(name, kindOf(raw)+" where text is documented; the provider may have changed its format", nil)
+	case s == "":
+		f.reject(name, "empty; look the row up at the provider", nil)
+	}
+	return s
+}
+
+// word is an optional enum value, verbatim; one that is not known is noted.
+func (f fields) word(name string, known ...string) string {
+	s := f.text(name)
+	if s != "" && !slices.Contains(known, s) {
+		f.unknownValue(name, s)
+	}
+	return s
+}
+
+// id is an optional id of the provider, empty when absent. One that is no plain text rejects the record: money must not
+// be booked on a card that is not certain.
+func (f fields) id(name string) string {
+	raw := f.value(name)
+	var s string
+	if raw == nil || (json.Unmarshal(raw, &s) == nil && s == "") {
+		return ""
+	}
+	if !identifier(s) {
+		f.reject(name, kindOf(raw)+" that is no id; the provider may have changed its format", nil)
+	}
+	return s
+}
+
+// firstID is the first of several optional ids.
+func (f fields) firstID(names ...string) string {
+	for _, name := range names {
+		if s := f.id(name); s != "" {
+			return s
+		}
+	}
+	return ""
+}
+
+const maxID = 512
+
+func identifier(s string) bool {
+	return s != "" && len(s) <= maxID && !strings.ContainsFunc(s, func(r rune) bool {
+		return r == utf8.RuneError || !unicode.IsPrint(r)
+	})
+}
+
+// flag is an optional boolean, false when absent.
+func (f fields) flag(name string) bool {
+	raw := f.value(name)
+	if raw != nil && kindOf(raw) != "a boolean" {
+		f.note(name, kindOf(raw)+" where a boolean is documented")
+	}
+	return string(raw) == "true"
+}
+
+// instant reads an optional time. Zero and no error: absent.
+func (f fields) instant(name string) (time.Time, error) {
+	s := f.text(name)
+	if s == "" {
+		return time.Time{}, nil
+	}
+	var t time.Time
+	// UnmarshalText is the strict reader of RFC 3339; time.Parse lets a one-digit hour pass.
+	if err := t.UnmarshalText([]byte(s)); err != nil || t.Before(schema.Beginning) {
+		return time.Time{}, fmt.Errorf("%s is not an RFC 3339 time since 1970", show(s))
+	}
+	return t.UTC().Truncate(time.Microsecond), nil
+}
+
+// knownTime is a time that a card can do without: one that cannot be read is noted and unknown.
+func (f fields) knownTime(name string) time.Time {
+	t, err := f.instant(name)
+	if err != nil {
+		f.note(name, err.Error())
+	}
+	return t
+}
+
+// entryTime is a time of an entry: one that cannot be read rejects the record.
+func (f fields) entryTime(name string) time.Time {
+	t, err := f.instant(name)
+	if err != nil {
+		f.reject(name, err.Error()+"; the provider may have changed its format", err)
+	}
+	return t
+}
+
+// occurred is the first of several times that is there; none rejects the record.
+func (f fields) occurred(names ...string) time.Time {
+	for _, name := range names {
+		if t := f.entryTime(name); !t.IsZero() {
+			return t
+		}
+	}
+	f.reject(names[len(names)-1], "missing; look the row up at the provider", nil)
+	return time.Time{}
+}
+
+// posted is when an entry of the given status was posted: zero unless it was, and noted where the provider does not say.
+func (f fields) posted(status schema.Status, name string) time.Time {
+	if status != schema.Posted {
+		return time.Time{}
+	}
+	t := f.entryTime(name)
+	if t.IsZero() {
+		f.note(name, "missing on a posted row")
+	}
+	return t
+}
+
+// date is the calendar date of a text that is a date, or that is a time and begins with one. Empty and no error: absent.
+func (f fields) date(name string) (string, error) {
+	s := f.text(name)
+	if s == "" {
+		return "", nil
+	}
+	var t time.Time
+	if _, err := time.Parse(time.DateOnly, s); err == nil || t.UnmarshalText([]byte(s)) == nil {
+		return s[:len(time.DateOnly)], nil
+	}
+	return "", fmt.Errorf("%s is not a date", show(s))
+}
+
+// zone is an IANA zone name that this machine knows. Empty and no error: absent.
+func (f fields) zone(name string) (string, error) {
+	s := f.text(name)
+	if _, err := time.LoadLocation(s); err != nil || s == "Local" {
+		return "", fmt.Errorf("%s is not an IANA time zone", show(s))
+	}
+	return s, nil
+}
+
+// currency reads an ISO 4217 code, in whatever case.
+func (f fields) currency(name string) (money.Currency, error) {
+	code := f.text(name)
+	c, err := money.Lookup(strings.ToUpper(code))
+	if err != nil {
+		return money.Currency{}, fmt.Errorf("%s is not an ISO 4217 currency with minor units: %w", show(code), money.ErrUnknownCurrency)
+	}
+	return c, nil
+}
+
+// parse reads a money field by its row in the provider's table. The literal is returned with an error too.
+func (f fields) parse(name string, raw json.RawMessage) (a money.Amount, text string, err error) {
+	text, ok := literal(raw)
+	if !ok {
+		return money.Amount{}, text, fmt.Errorf("%s where a number is documented", kindOf(raw))
+	}
+	field, ok := f.money.find(f.prefix + name)
+	if !ok {
+		return money.Amount{}, text, errNoUnit
+	}
+	a, err = field.amount(f, text)
+	return a, text, err
+}
+
+// amount is a money field that the record cannot do without, with the sign of its effect on the card, and its literal.
+func (f fields) amount(name string) (money.Amount, string) {
+	raw := f.value(name)
+	if raw == nil {
+		f.reject(name, "missing; look the row up at the provider", nil)
+		return money.Amount{}, ""
+	}
+	a, text, err := f.parse(name, raw)
+	if err != nil {
+		f.reject(name, whyNot(text, err), err)
+	}
+	return a, text
+}
+
+// original is a foreign amount: information only, so one that cannot be read is noted and stays unknown.
+func (f fields) original(name string) (money.Amount, string) {
+	raw := f.value(name)
+	if raw == nil {
+		return money.Amount{}, ""
+	}
+	a, text, err := f.parse(name, raw)
+	if err != nil {
+		f.note(name, whyNot(text, err))
+	}
+	return a, text
+}
+
+// limit completes a limit with its amount. One that cannot be read leaves the limit with an empty window, so that no
+// check compares against it, and a note says why.
+func (f fields) limit(name string, l schema.Limit) schema.Limit {
+	raw := f.value(name)
+	if raw == nil {
+		return f.unreadable(name, l, "missing")
+	}
+	a, text, err := f.parse(name, raw)
+	if err != nil {
+		return f.unreadable(name, l, whyNot(text, err))
+	}
+	l.Amount = a
+	return l
+}
+
+func (f fields) unreadable(name string, l schema.Limit, why string) schema.Limit {
+	f.note(name, "limit cannot be checked: "+why)
+	l.Window = ""
+	return l
+}
+
+// figure is a figure that a provider states about a card. One that cannot be read has a Problem and keeps its raw text.
+func (f fields) figure(name string, as schema.FigureName) schema.Figure {
+	raw := f.value(name)
+	if raw == nil {
+		return schema.Figure{Name: as, Problem: "the provider gave none"}
+	}
+	a, text, err := f.parse(name, raw)
+	if text == "" {
+		text = string(raw)
+	}
+	field, _ := f.money.find(f.prefix + name)
+	fig := schema.Figure{Name: as, Raw: clip(text, maxRaw), Amount: a, Ambiguous: field.unit == undocumented}
+	if err != nil {
+		fig.Problem = whyNot(text, err)
+	}
+	return fig
+}
+
+const maxRaw = 200
+
+// newEntry is an entry with what every row of a record has.
+func (f fields) newEntry() schema.Entry {
+	return schema.Entry{Source: f.record.Source, Provider: f.record.Provider, ExternalID: f.record.ExternalID}
+}
+
+// newObservation is an observation of a dollar card with what every row of a record has.
+func (f fields) newObservation() schema.Observation {
+	return schema.Observation{
+		Card: schema.Card{
+			Source: f.record.Source, Provider: f.record.Provider, ID: f.record.ExternalID, Currency: money.USD().Code(),
+		},
+		Stream:     f.record.Stream,
+		ObservedAt: f.receivedAt(),
+	}
+}
+
+func (f fields) receivedAt() time.Time { return f.record.ReceivedAt.UTC().Truncate(time.Microsecond) }
+
+// literal is the text of a JSON string or number.
+func literal(raw json.RawMessage) (string, bool) {
+	switch kindOf(raw) {
+	case "a number":
+		return string(raw), true
+	case "text":
+		var s string
+		return s, json.Unmarshal(raw, &s) == nil
+	}
+	return "", false
+}
+
+func kindOf(raw json.RawMessage) string {
+	switch raw[0] {
+	case '{':
+		return "an object"
+	case '[':
+		return "a list"
+	case '"':
+		return "text"
+	case 't', 'f':
+		return "a boolean"
+	case 'n':
+		return "null"
+	}
+	return "a number"
+}
+
+// show quotes a value for a message: clipped, and not at all when it holds as many digits as a card number.
+func show(s string) string {
+	digits := 0
+	for _, r := range s {
+		if unicode.IsDigit(r) {
+			digits++
+		}
+	}
+	if digits > 12 {
+		return fmt.Sprintf("a value of %d characters", utf8.RuneCountInString(s))
+	}
+	return fmt.Sprintf("%q", clip(s, 40))
+}
+
+// clip cuts text to n bytes at a character boundary.
+func clip(s string, n int) string {
+	if len(s) <= n {
+		return s
+	}
+	for n > 0 && !utf8.RuneStart(s[n]) {
+		n--
+	}
+	return s[:n] + "…"
+}
