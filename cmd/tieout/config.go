@@ -21,6 +21,7 @@ import (
 	"github.com/shopspring/decimal"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/reconcile"
 	"github.com/tieout/tieout/schema"
 )
@@ -51,7 +52,7 @@ type SourceConfig struct {
 	Name              string
 	Provider          schema.Provider
 	BaseURL           string // without a trailing slash
-	Credential        secret
+	Credential        transport.Secret
 	PageSize          int     // 0: the largest that each endpoint allows
 	RequestsPerSecond float64 // more than 0; a rate, never money
 	LookbackDays      int
@@ -79,7 +80,7 @@ type ScheduleConfig struct {
 
 // NotifyConfig says who is told about new findings and about runs that failed or are incomplete.
 type NotifyConfig struct {
-	Webhook secret // a URL; empty: nobody
+	Webhook transport.Secret // a URL; empty: nobody
 }
 
 // configKeys lists every key that a configuration may have, by the mapping it stands in. The check codes have no keys
@@ -436,9 +437,9 @@ func (r *configReader) ledger(n *yaml.Node, cfg *Config) {
 	var path string
 	var ok bool
 	if n.Kind == yaml.MappingNode {
-		var s secret
+		var s transport.Secret
 		s, ok = r.secret(n, "ledger")
-		path = s.reveal()
+		path = s.Reveal()
 	} else {
 		path, ok = r.text(n, "ledger")
 	}
@@ -575,7 +576,7 @@ func (r *configReader) notify(n *yaml.Node, cfg *Config) {
 	if !ok {
 		return
 	}
-	if err := checkURL(s.reveal(), true); err != nil {
+	if err := checkURL(s.Reveal(), true); err != nil {
 		r.problem(address, "notify.webhook.url %v", err)
 		return
 	}

@@ -5,45 +5,17 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
-	"log/slog"
 	"os"
 	"regexp"
 	"runtime"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tieout/tieout/extract/transport"
 )
 
-const (
-	redacted       = "[redacted]"
-	maxSecretBytes = 64 << 10
-)
-
-// secret is text that no log, error or encoding shows. Only reveal gives it out.
-type secret struct{ text string }
-
-func (s secret) reveal() string { return s.text }
-
-// String, and every other way to print or encode a secret, says only that there is one.
-func (secret) String() string { return redacted }
-
-// GoString is for %#v.
-func (secret) GoString() string { return redacted }
-
-// Format is for every verb, those that would reach into the struct included.
-func (secret) Format(f fmt.State, _ rune) { _, _ = io.WriteString(f, redacted) }
-
-// MarshalText is for encodings that take text.
-func (secret) MarshalText() ([]byte, error) { return []byte(redacted), nil }
-
-// MarshalJSON is for JSON.
-func (secret) MarshalJSON() ([]byte, error) { return []byte(`"` + redacted + `"`), nil }
-
-// MarshalYAML is for YAML.
-func (secret) MarshalYAML() (any, error) { return redacted, nil }
-
-// LogValue is for log/slog.
-func (secret) LogValue() slog.Value { return slog.StringValue(redacted) }
+const maxSecretBytes = 64 << 10
 
 var (
 	envName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
@@ -52,15 +24,15 @@ var (
 )
 
 // secret reads {env: NAME} or {file: PATH}. Messages name neither the file nor a value: the line says where to look.
-func (r *configReader) secret(n *yaml.Node, name string) (secret, bool) {
+func (r *configReader) secret(n *yaml.Node, name string) (transport.Secret, bool) {
 	if n.Kind != yaml.MappingNode {
 		r.problem(n, "%s must not be written here; use {env: NAME} or {file: PATH}", name)
-		return secret{}, false
+		return transport.Secret{}, false
 	}
 	keys := r.mapping(n, "secret", name)
 	if len(n.Content) != 2 {
 		r.problem(n, "%s needs exactly one of env and file", name)
-		return secret{}, false
+		return transport.Secret{}, false
 	}
 	var s string
 	var err error
@@ -69,23 +41,23 @@ func (r *configReader) secret(n *yaml.Node, name string) (secret, bool) {
 		var variable string
 		var ok bool
 		if variable, ok = r.text(keys["env"], name+": env"); !ok {
-			return secret{}, false
+			return transport.Secret{}, false
 		}
 		s, err = r.variable(variable)
 	case keys["file"] != nil:
 		path, ok := r.text(keys["file"], name+": file")
 		if !ok {
-			return secret{}, false
+			return transport.Secret{}, false
 		}
 		if s, err = r.readFile(r.under(path)); err != nil {
 			err = fmt.Errorf("the file named here %w", err)
 		}
 	default:
-		return secret{}, false // the unknown key was reported
+		return transport.Secret{}, false // the unknown key was reported
 	}
 	if err != nil {
 		r.problem(n, "%s: %v", name, err)
-		return secret{}, false
+		return transport.Secret{}, false
 	}
 	s = strings.TrimSuffix(strings.TrimSuffix(s, "\n"), "\r")
 	switch {
@@ -94,9 +66,9 @@ func (r *configReader) secret(n *yaml.Node, name string) (secret, bool) {
 	case strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c == 0x7f }):
 		r.problem(n, "%s: the value holds a line break or a control character", name)
 	default:
-		return secret{s}, true
+		return transport.NewSecret(s), true
 	}
-	return secret{}, false
+	return transport.Secret{}, false
 }
 
 func (r *configReader) variable(name string) (string, error) {
@@ -114,11 +86,11 @@ func (r *configReader) variable(name string) (string, error) {
 }
 
 // credential is a secret that can stand in a header: printable ASCII without spaces.
-func (r *configReader) credential(n *yaml.Node, name string) secret {
+func (r *configReader) credential(n *yaml.Node, name string) transport.Secret {
 	s, ok := r.secret(n, name)
-	if ok && strings.ContainsFunc(s.reveal(), func(c rune) bool { return c <= ' ' || c > '~' }) {
+	if ok && strings.ContainsFunc(s.Reveal(), func(c rune) bool { return c <= ' ' || c > '~' }) {
 		r.problem(n, "%s: the value holds a space or a character that no key has; give the bare key", name)
-		return secret{}
+		return transport.Secret{}
 	}
 	return s
 }

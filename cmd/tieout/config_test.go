@@ -1,10 +1,8 @@
 package main
 
 import (
-	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"maps"
 	"os"
 	"path/filepath"
@@ -15,8 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.yaml.in/yaml/v3"
 
+	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/reconcile"
 	"github.com/tieout/tieout/schema"
 )
@@ -77,12 +75,12 @@ func TestParseConfig_Defaults(t *testing.T) {
 		Reports:    ReportsConfig{filepath.Join("conf", "reports"), []string{"xlsx", "csv", "html"}},
 		Sources: []SourceConfig{{
 			Name: "a", Provider: schema.Bill, BaseURL: "https://gateway.prod.bill.com/connect",
-			Credential: secret{planted}, RequestsPerSecond: 1, LookbackDays: 35,
+			Credential: transport.NewSecret(planted), RequestsPerSecond: 1, LookbackDays: 35,
 		}},
 		Checks:   ChecksConfig{GraceDays: 3, StaleAfterDays: 10},
 		Schedule: ScheduleConfig{Nightly: "0 7 * * *"},
 	}
-	if diff := cmp.Diff(want, cfg, cmp.AllowUnexported(secret{}), cmp.Comparer(sameZone)); diff != "" {
+	if diff := cmp.Diff(want, cfg, cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
 }
@@ -121,7 +119,7 @@ notify: {webhook: {url: {env: HOOK}}}
 	if got := cfg.Checks.DriftTolerance.StringFixed(2); got != "0.05" {
 		t.Errorf("tolerance %s", got)
 	}
-	if got := cfg.Notify.Webhook.reveal(); got != "https://hooks.example.com/?token="+planted {
+	if got := cfg.Notify.Webhook.Reveal(); got != "https://hooks.example.com/?token="+planted {
 		t.Errorf("webhook %q", got)
 	}
 	cfg.Schedule.Next, cfg.Checks.DriftTolerance = nil, ChecksConfig{}.DriftTolerance
@@ -135,18 +133,18 @@ notify: {webhook: {url: {env: HOOK}}}
 		LedgerPath: filepath.FromSlash("conf/books/ledger.db"),
 		Reports:    ReportsConfig{filepath.FromSlash("/srv/reports"), []string{"csv"}},
 		Sources: []SourceConfig{
-			{Name: "bill-main", Provider: bill, BaseURL: "http://127.0.0.1:8080/bill", Credential: secret{planted}, PageSize: 50, RequestsPerSecond: 0.5, StartDate: "2026-01-01"},
-			{Name: "whop.main", Provider: whop, BaseURL: "https://api.whop.com/api/v1", Credential: secret{planted}, RequestsPerSecond: 10, LookbackDays: 35, AccountID: "biz_1", APIVersion: "2026-07-08-1"},
-			{Name: "whop_user", Provider: whop, BaseURL: "https://api.whop.com/api/v1", Credential: secret{planted}, RequestsPerSecond: 10, LookbackDays: 35, UserID: "user_1"},
-			{Name: "slash-main", Provider: slash, BaseURL: "https://api.slash.com", Credential: secret{planted}, RequestsPerSecond: 2, LookbackDays: 35, LegalEntity: "le_1", Categories: []string{"fee", "wire"}},
-			{Name: "bitnob-main", Provider: bitnob, BaseURL: "https://api.bitnob.co/api/v1", Credential: secret{planted}, RequestsPerSecond: 1, LookbackDays: 35, BalanceUnit: reconcile.MinorUnit},
+			{Name: "bill-main", Provider: bill, BaseURL: "http://127.0.0.1:8080/bill", Credential: transport.NewSecret(planted), PageSize: 50, RequestsPerSecond: 0.5, StartDate: "2026-01-01"},
+			{Name: "whop.main", Provider: whop, BaseURL: "https://api.whop.com/api/v1", Credential: transport.NewSecret(planted), RequestsPerSecond: 10, LookbackDays: 35, AccountID: "biz_1", APIVersion: "2026-07-08-1"},
+			{Name: "whop_user", Provider: whop, BaseURL: "https://api.whop.com/api/v1", Credential: transport.NewSecret(planted), RequestsPerSecond: 10, LookbackDays: 35, UserID: "user_1"},
+			{Name: "slash-main", Provider: slash, BaseURL: "https://api.slash.com", Credential: transport.NewSecret(planted), RequestsPerSecond: 2, LookbackDays: 35, LegalEntity: "le_1", Categories: []string{"fee", "wire"}},
+			{Name: "bitnob-main", Provider: bitnob, BaseURL: "https://api.bitnob.co/api/v1", Credential: transport.NewSecret(planted), RequestsPerSecond: 1, LookbackDays: 35, BalanceUnit: reconcile.MinorUnit},
 		},
 		Fundings: []string{filepath.FromSlash("conf/fundings/*.csv"), filepath.FromSlash("/srv/top-ups.xlsx")},
 		Checks:   ChecksConfig{GraceDays: 0, StaleAfterDays: 1},
 		Schedule: ScheduleConfig{Nightly: "CRON_TZ=America/New_York  30 2 * * 1-5"},
-		Notify:   NotifyConfig{secret{"https://hooks.example.com/?token=" + planted}},
+		Notify:   NotifyConfig{transport.NewSecret("https://hooks.example.com/?token=" + planted)},
 	}
-	if diff := cmp.Diff(want, cfg, cmp.AllowUnexported(secret{}), cmp.Comparer(sameZone)); diff != "" {
+	if diff := cmp.Diff(want, cfg, cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
 }
@@ -386,7 +384,7 @@ func TestLoadConfig(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if got := cfg.Sources[0].Credential.reveal(); got != planted {
+		if got := cfg.Sources[0].Credential.Reveal(); got != planted {
 			t.Errorf("credential %q", got)
 		}
 	})
@@ -455,7 +453,7 @@ func TestTemplate(t *testing.T) {
 			t.Fatal(err)
 		}
 		plain.Entity, plain.Zone, plain.Sources, cfg.Schedule.Next, plain.Schedule.Next = cfg.Entity, cfg.Zone, cfg.Sources, nil, nil
-		if diff := cmp.Diff(plain, cfg, cmp.AllowUnexported(secret{}), cmp.Comparer(sameZone)); diff != "" {
+		if diff := cmp.Diff(plain, cfg, cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
 			t.Errorf("defaults -, template +:\n%s", diff)
 		}
 	})
@@ -479,29 +477,13 @@ func TestTemplate(t *testing.T) {
 			providers = append(providers, s.Provider)
 		}
 		if !slices.Equal(providers, []schema.Provider{schema.Bill, schema.Whop, schema.Slash, schema.Bitnob}) ||
-			len(cfg.Fundings) != 1 || cfg.Notify.Webhook.reveal() == "" {
+			len(cfg.Fundings) != 1 || cfg.Notify.Webhook.Reveal() == "" {
 			t.Errorf("not everything was read:\n%s", text)
 		}
 		for key := range allConfigKeys() {
 			if !strings.Contains(configTemplate, key+":") && key != "user_id" {
 				t.Errorf("the template does not name %s", key)
 			}
-		}
-	})
-	t.Run("IsWrittenOnceAndForItsOwner", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tieout.yaml")
-		if err := writeTemplate(path); err != nil {
-			t.Fatal(err)
-		}
-		if err := writeTemplate(path); err == nil || !strings.Contains(err.Error(), "exists already") {
-			t.Errorf("second time: %v", err)
-		}
-		got, err := os.ReadFile(path)
-		if err != nil || string(got) != configTemplate {
-			t.Errorf("wrote %q, %v", got, err)
-		}
-		if info, err := os.Stat(path); err != nil || runtime.GOOS != "windows" && info.Mode().Perm() != 0o600 {
-			t.Errorf("mode %v, %v", info.Mode(), err)
 		}
 	})
 }
@@ -515,38 +497,6 @@ func allConfigKeys() map[string]bool {
 		}
 	}
 	return all
-}
-
-func TestSecret_IsNeverShown(t *testing.T) {
-	type holder struct{ Inner secret }
-	s := secret{planted}
-	var shown []string
-	for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d", "%T"} {
-		shown = append(shown, fmt.Sprintf(verb, s), fmt.Sprintf(verb, holder{s}), fmt.Sprintf(verb, &s), fmt.Sprintf(verb, []secret{s}))
-	}
-	asJSON, err := json.Marshal(map[string]any{"a": s, "b": holder{s}, "c": map[secret]int{s: 1}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	asYAML, err := yaml.Marshal(holder{s})
-	if err != nil {
-		t.Fatal(err)
-	}
-	var log strings.Builder
-	slog.New(slog.NewTextHandler(&log, nil)).Info("m", "a", s, "b", holder{s})
-	slog.New(slog.NewJSONHandler(&log, nil)).Info("m", "a", s, "b", holder{s})
-	shown = append(shown, string(asJSON), string(asYAML), log.String(), fmt.Sprint(errors.Join(fmt.Errorf("x %v", s))))
-	for _, text := range shown {
-		if strings.Contains(text, planted) || strings.Contains(text, fmt.Sprintf("%x", planted)) {
-			t.Errorf("shown: %s", text)
-		}
-	}
-	if !strings.Contains(log.String(), redacted) || !strings.Contains(string(asJSON), redacted) {
-		t.Error("nothing says that there was a secret")
-	}
-	if s.reveal() != planted {
-		t.Error("reveal does not give it out")
-	}
 }
 
 func FuzzParseConfig(f *testing.F) {
@@ -573,7 +523,7 @@ func FuzzParseConfig(f *testing.F) {
 		}
 		seen := map[string]bool{}
 		for _, s := range cfg.Sources {
-			if seen[s.Name] || !sourceName.MatchString(s.Name) || s.Credential.reveal() == "" || s.RequestsPerSecond <= 0 ||
+			if seen[s.Name] || !sourceName.MatchString(s.Name) || s.Credential.Reveal() == "" || s.RequestsPerSecond <= 0 ||
 				checkURL(s.BaseURL, false) != nil || (s.Provider == schema.Whop) != (s.AccountID+s.UserID != "") {
 				t.Fatalf("accepted, but wrong: %+v", s)
 			}
