@@ -45,6 +45,7 @@ type Record struct {
 	ReceivedAt time.Time       // when the page that held it was received
 	Payload    json.RawMessage // redacted; object keys in the order received
 	Unknown    []string        // paths of fields that are on neither the allow-list nor the drop-list (schema drift)
+	Malformed  string          // why the item cannot be read at all (not an object, a name twice); Payload is then {}. Empty: it can
 }
 
 // Window is the half-open instant interval [From, To) in UTC. A From equal to Beginning means "everything there is".

@@ -1,0 +1,380 @@
+// Package slash reads Slash: cards, transactions and each card's utilization.
+//
+// Lists are {items, metadata{nextCursor}}; the end is a nextCursor that is absent, null or empty. Filters on time are Unix
+// milliseconds, inclusive on both ends; times in rows are ISO 8601 (Slash OpenAPI 0.0.1).
+package slash
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"iter"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/tieout/tieout/extract"
+	"github.com/tieout/tieout/extract/paginate"
+	"github.com/tieout/tieout/extract/transport"
+	"github.com/tieout/tieout/schema"
+)
+
+// Issuer describes Slash. It has no page size parameter.
+func Issuer() extract.Issuer {
+	return extract.Issuer{
+		Provider:          schema.Slash,
+		New:               New,
+		BaseURL:           "https://api.slash.com",
+		RequestsPerSecond: 2, // no figure is documented
+	}
+}
+
+// Categories are the words that filter:category takes.
+func Categories() []string {
+	return []string{"card", "fee", "ach", "wire", "international_wire", "rtp", "internal"}
+}
+
+type source struct {
+	config     extract.Config
+	client     *transport.Client
+	redactors  map[schema.Stream]*transport.Redactor
+	categories []string
+}
+
+// New makes the extractor of one Slash key. It reads nothing yet.
+func New(c extract.Config) (extract.Extractor, error) {
+	header := http.Header{}
+	header.Set("X-API-Key", c.Credential.Reveal())
+	if c.LegalEntity != "" {
+		header.Set("x-legal-entity", c.LegalEntity)
+	}
+	remedies := map[int]string{
+		http.StatusBadRequest: fmt.Sprintf("a user-scoped key needs legal_entity of source %s", c.Source),
+		http.StatusForbidden:  fmt.Sprintf("the credential of source %s lacks the permission, or has no role on its legal_entity", c.Source),
+	}
+	client, err := Issuer().Client(c, header, 0, remedies)
+	if err != nil {
+		return nil, fmt.Errorf("source %s: %w", c.Source, err)
+	}
+	x := &source{config: c, client: client, redactors: map[schema.Stream]*transport.Redactor{}, categories: c.Categories}
+	if len(x.categories) == 0 {
+		x.categories = []string{"card", "fee"}
+	}
+	for i, category := range x.categories {
+		if !slices.Contains(Categories(), category) || slices.Contains(x.categories[:i], category) {
+			return nil, fmt.Errorf("source %s: categories: %q is unknown or stands twice; known: %v", c.Source, category, Categories())
+		}
+	}
+	for stream, f := range fields() {
+		if x.redactors[stream], err = transport.NewRedactor(f); err != nil {
+			return nil, fmt.Errorf("source %s: %s: %w", c.Source, stream, err)
+		}
+	}
+	return x, nil
+}
+
+// Streams lists cards, transactions, then utilization, so that the figures are observed after the rows they sum.
+func (x *source) Streams() []schema.Stream {
+	return []schema.Stream{schema.Cards, schema.Transactions, schema.Utilization}
+}
+
+// state is what a walk remembers between pages.
+type state struct {
+	Doubt   string           `json:"doubt,omitempty"`
+	Counts  map[string]int64 `json:"counts,omitempty"` // distinct rows of the list being read that the date filter asked for, by status
+	Total   int64            `json:"total,omitempty"`  // control totals of the lists read
+	NoTotal bool             `json:"noTotal,omitempty"`
+	Extra   int64            `json:"extra,omitempty"`  // rows yielded that no control total counts
+	Rereads int              `json:"reread,omitempty"` // times that the walk was begun again
+	Fresh   bool             `json:"fresh,omitempty"`  // the next page begins it again
+}
+
+// Pages lists cards or transactions. Cards are two lists: all, and those closed, since it is not documented whether the
+// first holds them. Transactions are two lists for each category: those whose date lies in the window, and those whose
+// authorizedAt does, since date moves when a row posts. A row that an earlier list brought is not repeated. The rows of
+// each date list are counted against /transaction/aggregation; where they disagree the walk begins again once, and then
+// the page says so in Doubt. Total, on the last page of a walk that was not resumed, is the sum of those counts and of the
+// rows that they do not cover.
+func (x *source) Pages(ctx context.Context, s schema.Stream, w schema.Window, from extract.Cursor) iter.Seq2[extract.Page, error] {
+	walk := paginate.Walk[state]{Source: x.config.Source, Stream: s, Window: w, Pages: x.config.MaxPages}
+	switch s {
+	case schema.Cards:
+		walk.Lists = 2
+		walk.Open = func() paginate.Step[state] {
+			r := &reader{source: x, session: x.client.Session(), window: w}
+			return r.cards
+		}
+	case schema.Transactions:
+		walk.Lists = x.passes(w) * len(x.categories)
+		walk.Open = func() paginate.Step[state] {
+			r := &reader{source: x, session: x.client.Session(), window: w}
+			return r.transactions
+		}
+	case schema.Utilization:
+		return paginate.Refuse(x.config.Source, s, "it is read by card id")
+	default:
+		return paginate.Refuse(x.config.Source, s, "Slash has no such stream")
+	}
+	return walk.From(ctx, from)
+}
+
+// passes is the number of lists of a category. Without a lower bound the first holds everything.
+func (x *source) passes(w schema.Window) int {
+	if w.From.Equal(schema.Beginning) {
+		return 1
+	}
+	return 2
+}
+
+// reader is one range over one stream.
+type reader struct {
+	*source
+	session *transport.Session
+	window  schema.Window
+	walk    paginate.Seen // ids of the walk, by the list that brought them
+	list    paginate.Seen // ids of the list being read
+	whole   bool          // the range began at the walk's start, so walk holds all its ids
+}
+
+func (r *reader) get(ctx context.Context, path, cursor string, q url.Values) (rows []transport.Value, next string, a transport.Answer, err error) {
+	if cursor != "" {
+		q.Set("cursor", cursor)
+	}
+	a, err = r.session.Get(ctx, path, q, func(v transport.Value) (err error) {
+		if rows, err = v.LookupRows("items"); err != nil {
+			return err
+		}
+		next, err = v.LookupText("metadata.nextCursor")
+		return err
+	})
+	return rows, next, a, err
+}
+
+func (r *reader) cards(ctx context.Context, at *paginate.Place[state]) (extract.Page, paginate.Stop, error) {
+	q := url.Values{"sort": {"createdAt"}, "sortDirection": {"ASC"}}
+	if at.List == 1 {
+		q.Set("filter:status", "closed")
+	}
+	rows, next, answer, err := r.get(ctx, transport.Path("card"), at.At, q)
+	if err != nil {
+		return extract.Page{}, paginate.Stop{}, err
+	}
+	page := extract.Page{Total: -1, Retries: answer.Retries}
+	for _, row := range rows {
+		record := r.redactors[schema.Cards].Record(r.base(schema.Cards, "", answer), row, "id")
+		if owner, _ := r.walk.Note(at.List, record.ExternalID); owner == at.List {
+			page.Records = append(page.Records, record)
+		}
+	}
+	return page, paginate.ByCursor(next), nil
+}
+
+func (r *reader) transactions(ctx context.Context, at *paginate.Place[state]) (extract.Page, paginate.Stop, error) {
+	page := extract.Page{Total: -1, Restart: at.State.Fresh}
+	at.State.Fresh = false
+	if page.Restart {
+		r.walk.Reset()
+	}
+	if at.At == "" {
+		r.list.Reset()
+		at.State.Counts = map[string]int64{}
+		r.whole = r.whole || at.List == 0
+	}
+	passes := r.passes(r.window)
+	category, byDate := r.categories[at.List/passes], at.List%passes == 0
+	filter := "authorized_at"
+	if byDate {
+		filter = "date"
+	}
+	q := r.query(category, filter)
+	rows, next, answer, err := r.get(ctx, transport.Path("transaction"), at.At, q)
+	if err != nil {
+		return extract.Page{}, paginate.Stop{}, err
+	}
+	page.Retries = answer.Retries
+	for _, row := range rows {
+		record := r.redactors[schema.Transactions].Record(r.base(schema.Transactions, category, answer), row, "id")
+		asked, wanted := r.judge(row)
+		if !asked.any {
+			at.State.Doubt = "server ignored filter " + filter
+		}
+		_, newInList := r.list.Note(at.List, record.ExternalID)
+		owner, newInWalk := r.walk.Note(at.List, record.ExternalID)
+		if owner/passes != at.List/passes {
+			at.State.Doubt = "server ignored filter category"
+		}
+		if byDate && asked.byDate && newInList {
+			status, err := row.LookupText("status")
+			if err != nil {
+				status = "" // counted all the same; the normalizer rejects it
+			}
+			at.State.Counts[status]++
+		}
+		if !wanted || owner != at.List {
+			continue
+		}
+		if newInWalk && !(byDate && asked.byDate) {
+			at.State.Extra++
+		}
+		page.Records = append(page.Records, record)
+	}
+	stop := paginate.ByCursor(next)
+	if next == "" && byDate {
+		agreed, retries, err := r.control(ctx, category, at)
+		if err != nil {
+			return extract.Page{}, paginate.Stop{}, err
+		}
+		page.Retries += retries
+		if !agreed && at.State.Rereads == 0 {
+			at.State = state{Rereads: 1, Fresh: true}
+			return page, paginate.Again(), nil
+		}
+	}
+	page.Doubt = at.State.Doubt
+	last := next == "" && at.List == passes*len(r.categories)-1
+	if last && r.whole && !at.State.NoTotal {
+		page.Total = at.State.Total + at.State.Extra
+	}
+	return page, stop, nil
+}
+
+// query asks for one category by one of the two times.
+func (r *reader) query(category, filter string) url.Values {
+	from, to := r.bounds()
+	q := url.Values{"filter:category": {category}}
+	q.Set("filter:to_"+filter, strconv.FormatInt(to.UnixMilli(), 10))
+	if !r.window.From.Equal(schema.Beginning) {
+		q.Set("filter:from_"+filter, strconv.FormatInt(from.UnixMilli(), 10))
+	}
+	return q
+}
+
+// bounds is the window in whole milliseconds, both ends included.
+func (r *reader) bounds() (from, to time.Time) {
+	return r.window.From.Truncate(time.Millisecond), r.window.To.Add(-time.Nanosecond).Truncate(time.Millisecond)
+}
+
+// asked says which of the two filters a row satisfies.
+type asked struct{ byDate, any bool }
+
+// judge compares a row with what was asked, and says whether it lies in the window by either time. A row whose date cannot
+// be read is wanted, for the normalizer to reject.
+func (r *reader) judge(row transport.Value) (a asked, wanted bool) {
+	date, ok := row.Instant("date")
+	if !ok {
+		return asked{byDate: true, any: true}, true
+	}
+	authorized, ok := row.Instant("authorizedAt")
+	a.byDate = r.within(date)
+	a.any = a.byDate || ok && r.within(authorized)
+	return a, r.window.Contains(date) || ok && r.window.Contains(authorized)
+}
+
+func (r *reader) within(t time.Time) bool {
+	from, to := r.bounds()
+	t = t.Truncate(time.Millisecond)
+	return !t.Before(from) && !t.After(to)
+}
+
+// control compares the rows of a date list with the provider's own count of them. Whether failed rows enter the count is
+// not documented, so where the whole differs each status is asked for.
+func (r *reader) control(ctx context.Context, category string, at *paginate.Place[state]) (agreed bool, retries int, err error) {
+	var read int64
+	for _, n := range at.State.Counts {
+		read += n
+	}
+	count := func(status string) (int64, error) {
+		q := r.query(category, "date")
+		if status != "" {
+			q.Set("filter:status", status)
+		}
+		n := int64(-1)
+		answer, err := r.session.Get(ctx, transport.Path("transaction", "aggregation"), q, func(v transport.Value) (err error) {
+			if n, err = v.LookupCount("count"); err == nil && n < 0 {
+				err = &transport.FieldError{Field: "count", Problem: "missing"}
+			}
+			return err
+		})
+		retries += answer.Retries
+		return n, err
+	}
+	reported, err := count("")
+	var status *transport.StatusError
+	if errors.As(err, &status) && (status.Status == http.StatusNotFound || status.Status == http.StatusNotImplemented) {
+		at.State.NoTotal = true
+		return true, retries, nil
+	}
+	if err != nil {
+		return false, retries, fmt.Errorf("control total of category %s: %w", category, err)
+	}
+	at.State.Total += read
+	if reported == read {
+		return true, retries, nil
+	}
+	for _, word := range []string{"pending", "posted", "failed"} {
+		n, err := count(word)
+		if err != nil {
+			return false, retries, fmt.Errorf("control total of category %s, status %s: %w", category, word, err)
+		}
+		if n != at.State.Counts[word] {
+			at.State.Total += reported - read
+			at.State.Doubt = fmt.Sprintf("control total does not agree: of category %s the provider counts %d %s rows, %d were read",
+				category, n, word, at.State.Counts[word])
+			return false, retries, nil
+		}
+	}
+	return true, retries, nil
+}
+
+// Fetch reads utilization by card id, several cards a page, and transactions by id, one request each. A record of
+// utilization has the card's id as ExternalID, since the payload names no card. A single transaction does not say its
+// category; it is told from fields that only one category has.
+func (x *source) Fetch(ctx context.Context, s schema.Stream, ids []string) iter.Seq2[extract.Page, error] {
+	path := map[schema.Stream]func(id string) string{
+		schema.Utilization:  func(id string) string { return transport.Path("card", id, "utilization") },
+		schema.Transactions: func(id string) string { return transport.Path("transaction", id) },
+	}[s]
+	if path == nil {
+		return paginate.Refuse(x.config.Source, s, "Slash does not read it by id")
+	}
+	return paginate.ByID(ctx, x.config.Source, s, ids, func() func(context.Context, string) (schema.Record, int, error) {
+		session := x.client.Session()
+		return func(ctx context.Context, id string) (schema.Record, int, error) {
+			answer, err := session.Get(ctx, path(id), nil, nil)
+			if err != nil {
+				return schema.Record{}, 0, err
+			}
+			base := x.base(s, "", answer)
+			if s == schema.Transactions {
+				base.Category = category(answer.Body)
+			} else {
+				base.ExternalID = id
+			}
+			return x.redactors[s].Record(base, answer.Body, "id"), answer.Retries, nil
+		}
+	})
+}
+
+// category tells fee rows (feeInfo) and card rows (cardId, authorizedAt: "only exists for card transactions") from the
+// others, whose category stays unknown.
+func category(row transport.Value) string {
+	has := func(name string) bool {
+		v, err := row.Lookup(name)
+		return err == nil && v.Kind() != transport.Absent && v.Kind() != transport.Null
+	}
+	switch {
+	case has("feeInfo"):
+		return "fee"
+	case has("cardId"), has("authorizedAt"):
+		return "card"
+	}
+	return ""
+}
+
+func (x *source) base(s schema.Stream, category string, a transport.Answer) schema.Record {
+	return schema.Record{
+		Source: x.config.Source, Provider: schema.Slash, Stream: s, Category: category, ReceivedAt: a.ReceivedAt,
+	}
+}

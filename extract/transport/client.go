@@ -1,0 +1,334 @@
+// Package transport is one credential's way to one issuer: it paces, retries, bounds and redacts. It only ever reads. No
+// URL that an answer brings is followed; a request is built from the base URL, a path and a query.
+package transport
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/time/rate"
+)
+
+// Defaults of Config.
+const (
+	DefaultMaxBytes      = 32 << 20
+	DefaultHeaderTimeout = 30 * time.Second
+	DefaultTimeout       = 2 * time.Minute
+	DefaultAttempts      = 6
+	DefaultMaxWait       = 5 * time.Minute
+	DefaultBudget        = 15 * time.Minute
+)
+
+// Errors that callers test for.
+var (
+	// ErrTooLarge: a page, after decompression, is larger than the bound. Asking again would not help.
+	ErrTooLarge = errors.New("page too large")
+	// ErrBudget: the time for waiting on retries is spent, or the provider asks for a longer wait than is allowed. What
+	// was read so far stands, and the walk can be resumed from its last cursor.
+	ErrBudget = errors.New("retry budget spent")
+	// ErrBaseURL: the base URL is not an absolute https URL, or plain http of a loopback address.
+	ErrBaseURL = errors.New("bad base URL")
+)
+
+// Config says how to reach an issuer. Zero fields have the defaults above.
+type Config struct {
+	Source            string // name of the source, for errors
+	BaseURL           string // https, or http for loopback; no user, query or fragment
+	Header            http.Header
+	Credential        Secret // removed from error texts; the issuer puts it into Header
+	RequestsPerSecond float64
+	QuotaWait         time.Duration  // how long to wait after a 429 that does not say; 0: backoff only
+	Remedies          map[int]string // by HTTP status: what to do, where the general words are not enough
+
+	MaxBytes      int64         // of one page, after decompression
+	HeaderTimeout time.Duration // until an answer begins
+	Timeout       time.Duration // of one attempt as a whole
+	Attempts      int           // of one request, the first included
+	MaxWait       time.Duration // the longest single wait; a provider that asks for more ends the walk
+	Budget        time.Duration // of all waits for retries in one walk
+
+	Now     func() time.Time // the recorded clock; required
+	Sleep   func(context.Context, time.Duration) error
+	Proxy   func(*http.Request) (*url.URL, error) // nil: none
+	RootCAs *x509.CertPool                        // nil: those of the system
+}
+
+// Client sends the requests of one credential, paced by one limiter for all goroutines.
+type Client struct {
+	source     string
+	base       *url.URL
+	credential Secret
+	http       *http.Client
+	limiter    *rate.Limiter
+	quotaWait  time.Duration
+	remedies   map[int]string
+	timeout    time.Duration
+	attempts   int
+	maxWait    time.Duration
+	budget     time.Duration
+	now        func() time.Time
+	sleep      func(context.Context, time.Duration) error
+}
+
+// New makes a client. It connects to nothing.
+func New(c Config) (*Client, error) {
+	base, err := parseBase(c.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	if c.Now == nil {
+		return nil, errors.New("no clock given")
+	}
+	if c.RequestsPerSecond <= 0 {
+		return nil, fmt.Errorf("requests per second: %v is not positive", c.RequestsPerSecond)
+	}
+	orDefault(&c.MaxBytes, DefaultMaxBytes)
+	orDefault(&c.HeaderTimeout, DefaultHeaderTimeout)
+	orDefault(&c.Timeout, DefaultTimeout)
+	orDefault(&c.Attempts, DefaultAttempts)
+	orDefault(&c.MaxWait, DefaultMaxWait)
+	orDefault(&c.Budget, DefaultBudget)
+	if c.Sleep == nil {
+		c.Sleep = sleep
+	}
+	var rt http.RoundTripper = &http.Transport{
+		Proxy:                  c.Proxy,
+		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs},
+		TLSHandshakeTimeout:    10 * time.Second,
+		ResponseHeaderTimeout:  c.HeaderTimeout,
+		MaxResponseHeaderBytes: 64 << 10,
+		IdleConnTimeout:        30 * time.Second,
+		ForceAttemptHTTP2:      true,
+	}
+	rt = bounded(rt, c.MaxBytes)
+	header := c.Header.Clone()
+	if header == nil {
+		header = http.Header{}
+	}
+	header.Set("Accept", "application/json")
+	header.Set("User-Agent", "tieout")
+	rt = withHeader(rt, header)
+	rt = readOnly(rt, base)
+	return &Client{
+		source: c.Source, base: base, credential: c.Credential, remedies: c.Remedies, quotaWait: c.QuotaWait,
+		http: &http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error {
+			return http.ErrUseLastResponse // a redirect is an answer like any other that is not 200
+		}},
+		// A burst of one: with more, the first minute could hold more requests than the quota allows.
+		limiter: rate.NewLimiter(rate.Limit(c.RequestsPerSecond), 1),
+		timeout: c.Timeout, attempts: c.Attempts, maxWait: c.MaxWait, budget: c.Budget,
+		now: c.Now, sleep: c.Sleep,
+	}, nil
+}
+
+func orDefault[T int | int64 | time.Duration](v *T, otherwise T) {
+	if *v <= 0 {
+		*v = otherwise
+	}
+}
+
+func parseBase(text string) (*url.URL, error) {
+	u, err := url.Parse(text)
+	if err != nil {
+		return nil, fmt.Errorf("%w: it cannot be parsed", ErrBaseURL) // the cause would quote it, and it may hold a password
+	}
+	switch {
+	case u.User != nil:
+		return nil, fmt.Errorf("%w: it holds a user or a password", ErrBaseURL)
+	case u.RawQuery != "" || u.Fragment != "" || u.ForceQuery:
+		return nil, fmt.Errorf("%w %s: it has a query or a fragment", ErrBaseURL, text)
+	case u.Hostname() == "":
+		return nil, fmt.Errorf("%w %q: want https://HOST/PATH", ErrBaseURL, text)
+	case u.Scheme != "https" && !(u.Scheme == "http" && loopback(u.Hostname())):
+		return nil, fmt.Errorf("%w %s: want https (http is for loopback only)", ErrBaseURL, text)
+	}
+	u.Path = strings.TrimRight(u.Path, "/")
+	u.RawPath = strings.TrimRight(u.RawPath, "/")
+	return u, nil
+}
+
+func loopback(host string) bool {
+	ip := net.ParseIP(host)
+	return host == "localhost" || ip != nil && ip.IsLoopback()
+}
+
+func sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-timer.C:
+		return nil
+	}
+}
+
+// Answer is a 200 whose body is JSON and passed the caller's check.
+type Answer struct {
+	Body       Value
+	ReceivedAt time.Time // by the recorded clock
+	Retries    int       // attempts beyond the first
+}
+
+// Session is one walk's use of the client: it has a retry budget of its own. It is for one goroutine at a time.
+type Session struct {
+	client *Client
+	left   time.Duration
+}
+
+// Session begins one.
+func (c *Client) Session() *Session { return &Session{client: c, left: c.budget} }
+
+// Path joins segments under the base URL's path, each escaped: an id can never lead to another path.
+func Path(segments ...string) string {
+	var b strings.Builder
+	for _, s := range segments {
+		b.WriteByte('/')
+		switch s {
+		case ".", "..": // url.PathEscape leaves them, servers resolve them
+			b.WriteString(strings.ReplaceAll(s, ".", "%2E"))
+		default:
+			b.WriteString(url.PathEscape(s))
+		}
+	}
+	return b.String()
+}
+
+// Get asks for a path (see Path) with a query and returns the answer. One attempt is: wait for the limiter, request, read
+// within the bound, decode, check. All of it is retried together, within the number of attempts and the session's budget,
+// on statuses 408, 425, 429, 500, 502, 503 and 504, on broken connections, timeouts, and on bodies that are cut short or
+// not what check expects. Any other status ends it with a *StatusError. check may be nil.
+func (s *Session) Get(ctx context.Context, path string, query url.Values, check func(Value) error) (Answer, error) {
+	c := s.client
+	waits := backoff.NewExponentialBackOff()
+	waits.MaxInterval = time.Minute
+	for attempt := 1; ; attempt++ {
+		answer, err := c.attempt(ctx, path, query, check)
+		if err == nil {
+			answer.Retries = attempt - 1
+			return answer, nil
+		}
+		if ctx.Err() != nil {
+			return Answer{}, ctx.Err()
+		}
+		if !retryable(err) {
+			return Answer{}, err
+		}
+		if attempt == c.attempts {
+			return Answer{}, fmt.Errorf("after %d attempts: %w", attempt, err)
+		}
+		wait := waits.NextBackOff()
+		var status *StatusError
+		if errors.As(err, &status) {
+			wait = max(wait, status.RetryAfter)
+		}
+		if wait > c.maxWait || wait > s.left {
+			return Answer{}, fmt.Errorf("%w (a wait of %s is due): %w", ErrBudget, wait.Round(time.Second), err)
+		}
+		s.left -= wait
+		if err := c.sleep(ctx, wait); err != nil {
+			return Answer{}, err
+		}
+	}
+}
+
+func (c *Client) attempt(ctx context.Context, path string, query url.Values, check func(Value) error) (Answer, error) {
+	reservation := c.limiter.Reserve()
+	if wait := reservation.Delay(); wait > 0 {
+		if err := c.sleep(ctx, wait); err != nil {
+			reservation.Cancel()
+			return Answer{}, err
+		}
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	defer cancel()
+	target := c.base.Scheme + "://" + c.base.Host + c.base.EscapedPath() + path
+	if len(query) > 0 {
+		target += "?" + query.Encode()
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, target, http.NoBody)
+	if err != nil {
+		return Answer{}, &permanentError{err}
+	}
+	resp, err := c.http.Do(req)
+	if err != nil {
+		return Answer{}, c.connection(err)
+	}
+	defer resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		body, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+		if err != nil {
+			body = nil // the status says enough
+		}
+		return Answer{}, c.statusError(resp, body)
+	}
+	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
+		return Answer{}, &permanentError{fmt.Errorf("the answer has a content encoding that was not asked for: %s", message(encoding, c.credential))}
+	}
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return Answer{}, fmt.Errorf("read the answer: %w", err)
+	}
+	received := c.now().UTC()
+	v, err := Parse(body)
+	if err != nil {
+		return Answer{}, err
+	}
+	if check != nil {
+		if err := check(v); err != nil {
+			return Answer{}, err
+		}
+	}
+	return Answer{Body: v, ReceivedAt: received}, nil
+}
+
+// connectionError is a request that got no answer.
+type connectionError struct {
+	text string
+	err  error
+}
+
+func (e *connectionError) Error() string { return e.text }
+func (e *connectionError) Unwrap() error { return e.err }
+
+// connection drops the request's URL from an error: it is long, and cursors in it mean nothing to a reader. What is left
+// may quote the server, so it is masked.
+func (c *Client) connection(err error) error {
+	var u *url.Error
+	if errors.As(err, &u) {
+		err = u.Err
+	}
+	return &connectionError{text: message(err.Error(), c.credential), err: err}
+}
+
+type permanentError struct{ error }
+
+func (e *permanentError) Unwrap() error { return e.error }
+
+func retryable(err error) bool {
+	var (
+		status      *StatusError
+		permanent   *permanentError
+		certificate *tls.CertificateVerificationError
+		record      tls.RecordHeaderError
+	)
+	switch {
+	case errors.As(err, &status):
+		return status.retryable()
+	case errors.As(err, &permanent), errors.As(err, &certificate), errors.As(err, &record),
+		errors.Is(err, ErrTooLarge), errors.Is(err, http.ErrSchemeMismatch):
+		return false
+	}
+	return true
+}
