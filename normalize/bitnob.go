@@ -2,7 +2,6 @@ package normalize
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/money"
@@ -36,8 +35,9 @@ func bitnob(f fields, out *schema.Batch) {
 func bitnobTransaction(f fields) schema.Entry {
 	e := f.newEntry()
 	e.CardID = f.id("cardId")
+	f.required("currency")
 	if _, err := f.currency("currency"); err != nil {
-		f.reject("currency", err.Error()+"; the amount cannot be read without it", err)
+		f.reject("currency", err.Error()+"; its amounts have no known digits", err)
 	}
 	var amount money.Amount
 	amount, e.Literal = bitnobAmount(f)
@@ -117,7 +117,7 @@ func bitnobCard(f fields) schema.Observation {
 	o := f.newObservation()
 	o.Name = f.name("cardName")
 	o.Last4 = f.text("last4")
-	o.Type = strings.ToLower(f.text("cardType"))
+	o.Type = f.text("cardType")
 	o.Status = f.word("status", "active", "frozen", "terminated")
 	o.CreatedAt = f.knownTime("createdAt")
 	return o

@@ -34,13 +34,17 @@ type reading struct {
 
 func open(r schema.Record, table moneyTable) fields {
 	f := fields{reading: &reading{record: r, money: table}}
+	if r.Malformed != "" {
+		f.reject("", r.Malformed+"; look the row up at the provider", nil)
+		return f
+	}
 	if !identifier(r.ExternalID) {
 		f.reject("id", "missing or not printable; without it the record cannot be told from another", nil)
 		return f
 	}
 	members, err := decodeObject(r.Payload)
 	if err != nil {
-		f.reject("", "not a JSON object that can be read: "+err.Error(), err)
+		f.reject("", "not a JSON object that can be read ("+err.Error()+"); look the row up at the provider", err)
 		return f
 	}
 	f.members = members
@@ -138,7 +142,7 @@ func (f fields) inner(name string, raw json.RawMessage) fields {
 	}
 	members, err := decodeObject(raw)
 	if err != nil {
-		f.reject(name, "not an object that can be read: "+err.Error(), err)
+		f.reject(name, "not an object that can be read ("+err.Error()+"); look the row up at the provider", err)
 	}
 	sub.members = members
 	return sub
@@ -240,7 +244,7 @@ func (f fields) firstID(names ...string) string {
 const maxID = 512
 
 func identifier(s string) bool {
-	return s != "" && len(s) <= maxID && !strings.ContainsFunc(s, func(r rune) bool {
+	return strings.TrimSpace(s) != "" && len(s) <= maxID && !strings.ContainsFunc(s, func(r rune) bool {
 		return r == utf8.RuneError || !unicode.IsPrint(r)
 	})
 }
@@ -260,9 +264,8 @@ func (f fields) instant(name string) (time.Time, error) {
 	if s == "" {
 		return time.Time{}, nil
 	}
-	var t time.Time
-	// UnmarshalText is the strict reader of RFC 3339; time.Parse lets a one-digit hour pass.
-	if err := t.UnmarshalText([]byte(s)); err != nil || t.Before(schema.Beginning) {
+	t, err := time.Parse(time.RFC3339, s)
+	if err != nil || t.Before(schema.Beginning) {
 		return time.Time{}, fmt.Errorf("%s is not an RFC 3339 time since 1970", show(s))
 	}
 	return t.UTC().Truncate(time.Microsecond), nil
@@ -315,9 +318,10 @@ func (f fields) date(name string) (string, error) {
 	if s == "" {
 		return "", nil
 	}
-	var t time.Time
-	if _, err := time.Parse(time.DateOnly, s); err == nil || t.UnmarshalText([]byte(s)) == nil {
-		return s[:len(time.DateOnly)], nil
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if _, err := time.Parse(layout, s); err == nil {
+			return s[:len(time.DateOnly)], nil
+		}
 	}
 	return "", fmt.Errorf("%s is not a date", show(s))
 }
@@ -336,7 +340,7 @@ func (f fields) currency(name string) (money.Currency, error) {
 	code := f.text(name)
 	c, err := money.Lookup(strings.ToUpper(code))
 	if err != nil {
-		return money.Currency{}, fmt.Errorf("%s is not an ISO 4217 currency with minor units: %w", show(code), money.ErrUnknownCurrency)
+		return money.Currency{}, fmt.Errorf("%w %s", money.ErrUnknownCurrency, show(code))
 	}
 	return c, nil
 }
@@ -345,7 +349,7 @@ func (f fields) currency(name string) (money.Currency, error) {
 func (f fields) parse(name string, raw json.RawMessage) (a money.Amount, text string, err error) {
 	text, ok := literal(raw)
 	if !ok {
-		return money.Amount{}, text, fmt.Errorf("%s where a number is documented", kindOf(raw))
+		return money.Amount{}, text, fmt.Errorf("%s where a number is documented; the provider may have changed its format", kindOf(raw))
 	}
 	field, ok := f.money.find(f.prefix + name)
 	if !ok {
@@ -405,16 +409,18 @@ func (f fields) unreadable(name string, l schema.Limit, why string) schema.Limit
 
 // figure is a figure that a provider states about a card. One that cannot be read has a Problem and keeps its raw text.
 func (f fields) figure(name string, as schema.FigureName) schema.Figure {
+	field, _ := f.money.find(f.prefix + name)
+	fig := schema.Figure{Name: as, Ambiguous: field.unit == undocumented}
 	raw := f.value(name)
 	if raw == nil {
-		return schema.Figure{Name: as, Problem: "the provider gave none"}
+		fig.Problem = "the provider gave none"
+		return fig
 	}
 	a, text, err := f.parse(name, raw)
 	if text == "" {
 		text = string(raw)
 	}
-	field, _ := f.money.find(f.prefix + name)
-	fig := schema.Figure{Name: as, Raw: clip(text, maxRaw), Amount: a, Ambiguous: field.unit == undocumented}
+	fig.Raw, fig.Amount = clip(text, maxRaw), a
 	if err != nil {
 		fig.Problem = whyNot(text, err)
 	}

@@ -53,7 +53,7 @@ func (t moneyTable) find(path string) (moneyField, bool) {
 
 var (
 	errNoUnit    = errors.New("no unit is known for this field")
-	errNegative  = errors.New("negative where the provider documents an unsigned figure")
+	errNegative  = errors.New("negative where the provider documents a number without a sign; ask the provider which way the money went")
 	errTwoDigits = errors.New("kept as given: the provider does not say what it counts for a currency without two digits")
 	errExponent  = errors.New("the exponent beside it is missing or is not 0 to 4")
 )
@@ -122,9 +122,9 @@ func byExponent(f fields, text string, c money.Currency) (money.Amount, error) {
 func whyNot(text string, err error) string {
 	switch {
 	case errors.Is(err, money.ErrPrecision):
-		return show(text) + " has more digits than its currency; nothing is rounded: ask the provider which amount it booked"
+		return show(text) + " has a digit that its currency does not have; nothing is rounded: ask the provider for the exact amount"
 	case errors.Is(err, money.ErrOverflow):
-		return show(text) + " is too large for an amount; ask the provider which amount it booked"
+		return show(text) + " is too large for an amount; ask the provider for the exact amount"
 	case errors.Is(err, money.ErrSyntax):
 		return show(text) + " is not a decimal number; the provider may have changed its format"
 	}
