@@ -175,7 +175,7 @@ func readConfigFile(path string) ([]byte, error) {
 	if err != nil {
 		return nil, reason(err)
 	}
-	defer f.Close()
+	defer func() { _ = f.Close() }() // only read from
 	data, err := io.ReadAll(io.LimitReader(f, maxConfigBytes+1))
 	if err != nil {
 		return nil, reason(err)
@@ -188,8 +188,7 @@ func readConfigFile(path string) ([]byte, error) {
 
 // reason is the cause of a file error without the path, which its reader knows.
 func reason(err error) error {
-	var pathErr *fs.PathError
-	if errors.As(err, &pathErr) {
+	if pathErr, ok := errors.AsType[*fs.PathError](err); ok {
 		return fmt.Errorf("cannot be read: %w", pathErr.Err)
 	}
 	return fmt.Errorf("cannot be read: %w", err)
