@@ -3,9 +3,7 @@ package normalize
 import (
 	"bytes"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
@@ -42,48 +40,20 @@ func open(r schema.Record, table moneyTable) fields {
 		f.reject("id", "missing or not printable; without it the record cannot be told from another", nil)
 		return f
 	}
-	members, err := decodeObject(r.Payload)
-	if err != nil {
-		f.reject("", "not a JSON object that can be read ("+err.Error()+"); look the row up at the provider", err)
+	raw := bytes.TrimSpace(r.Payload)
+	if !json.Valid(raw) || kindOf(raw) != "an object" {
+		f.reject("", "not a JSON object; look the row up at the provider", nil)
 		return f
 	}
-	f.members = members
+	var err error
+	if f.members, err = membersOf(raw); err != nil {
+		f.reject("", err.Error()+"; look the row up at the provider", err)
+		return f
+	}
 	for _, path := range r.Unknown {
 		f.notes = append(f.notes, f.newNote(schema.UnknownFieldNote, path, ""))
 	}
 	return f
-}
-
-// decodeObject splits a JSON object into its members. encoding/json would take AMOUNT for amount and the last of two
-// amounts for the only one; this does neither.
-func decodeObject(raw []byte) (map[string]json.RawMessage, error) {
-	dec := json.NewDecoder(bytes.NewReader(raw))
-	if open, err := dec.Token(); err != nil || open != json.Delim('{') {
-		return nil, errors.New("no object")
-	}
-	members := make(map[string]json.RawMessage)
-	for dec.More() {
-		key, err := dec.Token()
-		if err != nil {
-			return nil, errors.New("broken off or malformed")
-		}
-		name, _ := key.(string)
-		var value json.RawMessage
-		if err := dec.Decode(&value); err != nil {
-			return nil, errors.New("broken off or malformed")
-		}
-		if _, twice := members[name]; twice {
-			return nil, errors.New("a member stands in it twice")
-		}
-		members[name] = bytes.TrimSpace(value)
-	}
-	if _, err := dec.Token(); err != nil {
-		return nil, errors.New("broken off or malformed")
-	}
-	if _, err := dec.Token(); !errors.Is(err, io.EOF) {
-		return nil, errors.New("something follows it")
-	}
-	return members, nil
 }
 
 func (f fields) reject(name, reason string, cause error) {
@@ -140,11 +110,10 @@ func (f fields) inner(name string, raw json.RawMessage) fields {
 		f.note(name, kindOf(raw)+" where an object is documented")
 		return sub
 	}
-	members, err := decodeObject(raw)
-	if err != nil {
-		f.reject(name, "not an object that can be read ("+err.Error()+"); look the row up at the provider", err)
+	var err error
+	if sub.members, err = membersOf(raw); err != nil {
+		f.reject(name, err.Error()+"; look the row up at the provider", err)
 	}
-	sub.members = members
 	return sub
 }
 
@@ -446,34 +415,6 @@ func (f fields) newObservation() schema.Observation {
 }
 
 func (f fields) receivedAt() time.Time { return f.record.ReceivedAt.UTC().Truncate(time.Microsecond) }
-
-// literal is the text of a JSON string or number.
-func literal(raw json.RawMessage) (string, bool) {
-	switch kindOf(raw) {
-	case "a number":
-		return string(raw), true
-	case "text":
-		var s string
-		return s, json.Unmarshal(raw, &s) == nil
-	}
-	return "", false
-}
-
-func kindOf(raw json.RawMessage) string {
-	switch raw[0] {
-	case '{':
-		return "an object"
-	case '[':
-		return "a list"
-	case '"':
-		return "text"
-	case 't', 'f':
-		return "a boolean"
-	case 'n':
-		return "null"
-	}
-	return "a number"
-}
 
 // show quotes a value for a message: clipped, and not at all when it holds as many digits as a card number.
 func show(s string) string {
