@@ -1,0 +1,80 @@
+GO ?= go
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+TESTFLAGS ?= -timeout 25m
+FUZZTIME ?= 5s
+PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
+
+# A static binary: no cgo. The version comes from here alone, so that equal sources make equal binaries.
+BUILD := CGO_ENABLED=0 $(GO) build -trimpath -buildvcs=false -ldflags "-s -w -X main.version=$(VERSION)"
+
+LINT_VERSION := v2.15.0
+LINT := bin/golangci-lint-$(LINT_VERSION)
+
+# Folders whose tests have golden files, and files that have fuzz targets.
+GOLDEN_DIRS = $(shell grep -rlE --include='*_test.go' '^(var)?[[:space:]]*update[[:space:]]+= flag\.Bool' . | xargs -r -n1 dirname | sort -u)
+FUZZ_FILES = $(shell grep -rl --include='*_test.go' '^func Fuzz' . | sort)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo build test race lint fmt fuzz golden golden-clean bench cover tidy cross check clean
+
+help: ## Show what there is to make
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
+
+demo: build ## Build, and run the whole product on the sandbox; no account needed
+	./tieout demo
+
+build: ## Build ./tieout, static
+	$(BUILD) -o tieout ./cmd/tieout
+
+test: ## Run all tests
+	$(GO) test $(TESTFLAGS) ./...
+
+race: ## Run all tests with the race detector (needs a C compiler)
+	$(MAKE) --no-print-directory test TESTFLAGS="-race $(TESTFLAGS)"
+
+lint: $(LINT) ## Vet, format check and linters; installs the pinned linter into bin/
+	$(GO) vet ./...
+	$(LINT) run ./...
+
+fmt: $(LINT) ## Format all Go files
+	$(LINT) fmt
+
+$(LINT):
+	GOBIN=$(CURDIR)/bin CGO_ENABLED=0 $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
+	mv bin/golangci-lint $@
+
+fuzz: ## Run each fuzz target for FUZZTIME
+	@set -e; for file in $(FUZZ_FILES); do \
+		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' $$file); do \
+			echo "$$(dirname $$file) $$target"; \
+			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$(dirname $$file); \
+		done; \
+	done
+
+golden: ## Rewrite the golden files; look at the difference before you commit it
+	$(GO) test $(TESTFLAGS) $(GOLDEN_DIRS) -update
+
+golden-clean: ## Fail when rewriting the golden files changes one
+	.ci/golden-clean $(MAKE) --no-print-directory golden
+
+bench: ## Run the benchmarks
+	$(GO) test -run '^$$' -bench . -benchmem ./...
+
+cover: ## Show how much of each package the tests reach
+	$(GO) test $(TESTFLAGS) -coverprofile=cover.out ./...
+	$(GO) tool cover -func=cover.out | tail -n 1
+
+tidy: ## Fail when go.mod or go.sum is not tidy or a module was altered
+	$(GO) mod tidy -diff
+	$(GO) mod verify
+
+cross: ## Build for every platform, without cgo
+	@set -e; for platform in $(PLATFORMS); do \
+		echo "$$platform"; \
+		GOOS=$${platform%/*} GOARCH=$${platform#*/} $(BUILD) -o /dev/null ./cmd/tieout; \
+	done
+
+check: lint tidy race golden-clean cross fuzz ## Everything that CI runs
+
+clean: ## Remove what was built and what the demo wrote
+	rm -rf tieout demo cover.out bin
