@@ -5,6 +5,7 @@ package reconcile
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -36,6 +37,7 @@ type Source struct {
 	Provider     schema.Provider
 	LookbackDays int
 	BalanceUnit  BalanceUnit // empty means auto
+	Start        time.Time   // history before it is not read; zero: everything the provider gives is
 }
 
 // Config holds the settings of all checks.
@@ -44,4 +46,21 @@ type Config struct {
 	DriftTolerance   decimal.Decimal // balance-drift: largest difference that counts as agreement, in major units
 	GraceDays        int             // orphan-topup
 	StalePendingDays int             // stale-pending
+}
+
+// Checks lists the checks, in the order of reports. To add one: a file, its fixture, a line here.
+func Checks(cfg Config) []Check {
+	return []Check{
+		limitBreach{},
+		orphanTopUp{cfg},
+		balanceDrift{cfg},
+		unitMismatch{},
+		duplicateEntry{},
+		unknownCard{},
+		spendOnClosedCard{},
+		stalePending{cfg},
+		rejectedRecord{},
+		incompleteExtract{cfg},
+		unknownField{},
+	}
 }

@@ -1,0 +1,259 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+
+	"github.com/tieout/tieout/schema"
+)
+
+// cardKey names a card. Sources and cards are walked in the order of cardKey.compare, which is byte order.
+type cardKey struct{ source, id string }
+
+func (k cardKey) compare(o cardKey) int {
+	return cmp.Or(strings.Compare(k.source, o.source), strings.Compare(k.id, o.id))
+}
+
+// cardIndex finds the cards that some list contains.
+type cardIndex struct {
+	byID  map[cardKey]schema.Card
+	alias map[cardKey]string // a card's second id -> its id
+}
+
+func readCards(ctx context.Context, v schema.View) (cardIndex, error) {
+	x := cardIndex{byID: map[cardKey]schema.Card{}, alias: map[cardKey]string{}}
+	for c, err := range v.Cards.Cards(ctx) {
+		if err != nil {
+			return cardIndex{}, fmt.Errorf("read cards: %w", err)
+		}
+		x.byID[cardKey{c.Source, c.ID}] = c
+		if c.AltID != "" {
+			x.alias[cardKey{c.Source, c.AltID}] = c.ID
+		}
+	}
+	return x, nil
+}
+
+// find looks for a card under either of the ids that a row gives for it.
+func (x cardIndex) find(source string, ids ...string) (schema.Card, bool) {
+	for _, id := range ids {
+		if id == "" {
+			continue
+		}
+		if c, ok := x.byID[cardKey{source, id}]; ok {
+			return c, true
+		}
+		if canonical, ok := x.alias[cardKey{source, id}]; ok {
+			return x.byID[cardKey{source, canonical}], true
+		}
+	}
+	return schema.Card{}, false
+}
+
+// account is what the ledger knows of one card.
+type account struct {
+	card         schema.Card // where no list contains the card: only Source, Provider, ID and Last4
+	listed       bool
+	observations []schema.Observation // by observed_at, stream
+	entries      []schema.Entry       // by occurred_at, entry id
+}
+
+// accounts yields the cards of one source, or of all sources when source is empty, by source and card, joining the
+// ordered readers, so that one card's rows are held at a time. Rows without a card are left out. The account and its
+// slices are valid until the next one.
+func accounts(ctx context.Context, v schema.View, cards cardIndex, source string) iter.Seq2[*account, error] {
+	return func(yield func(*account, error) bool) {
+		twins, err := readTwins(ctx, v, cards, source)
+		if err != nil {
+			yield(nil, err)
+			return
+		}
+		entries := newCursor("entries", v.Entries.Entries(ctx, schema.EntryFilter{Source: source}),
+			func(e schema.Entry) cardKey { return cardKey{e.Source, e.CardID} })
+		defer entries.stop()
+		observations := newCursor("observations", v.Observations.Observations(ctx),
+			func(o schema.Observation) cardKey { return cardKey{o.Source, o.ID} })
+		defer observations.stop()
+
+		var a account
+		for {
+			key, ok, err := first(entries, observations)
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			if !ok {
+				break
+			}
+			if key.id == "" || (source != "" && key.source != source) || twins.strays[key] {
+				if err := skip(entries, observations, key); err != nil {
+					yield(nil, err)
+					return
+				}
+				continue
+			}
+			a.entries, err = entries.take(key, a.entries[:0])
+			if err == nil {
+				a.observations, err = observations.take(key, a.observations[:0])
+			}
+			if err == nil && len(twins.of[key]) > 0 {
+				a.entries, err = addTwins(ctx, v, key, twins.of[key], a.entries)
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+			a.describe(cards, key)
+			if !yield(&a, nil) {
+				return
+			}
+		}
+	}
+}
+
+func (a *account) describe(cards cardIndex, key cardKey) {
+	a.card, a.listed = cards.byID[key]
+	if a.listed {
+		return
+	}
+	a.card = schema.Card{Source: key.source, ID: key.id}
+	if len(a.observations) > 0 {
+		a.card.Provider = a.observations[0].Provider
+	}
+	if len(a.entries) > 0 {
+		a.card.Provider, a.card.Last4 = a.entries[0].Provider, a.entries[0].CardLast4
+	}
+}
+
+// twinIDs are the ids under which entries name a card otherwise than its list does.
+type twinIDs struct {
+	of     map[cardKey][]string // a listed card -> the other ids, in order
+	strays map[cardKey]bool     // those ids, which are then no cards of their own
+}
+
+// readTwins finds them. Only BILL knows a card under two ids (uuid and id, either of which may be missing in a row), so
+// only BILL entries are read for it.
+func readTwins(ctx context.Context, v schema.View, cards cardIndex, source string) (twinIDs, error) {
+	t := twinIDs{of: map[cardKey][]string{}, strays: map[cardKey]bool{}}
+	sources := map[string]bool{}
+	for _, c := range cards.byID {
+		if c.Provider == schema.Bill && (source == "" || c.Source == source) {
+			sources[c.Source] = true
+		}
+	}
+	for s := range sources {
+		var last cardKey
+		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Source: s}) {
+			if err != nil {
+				return t, fmt.Errorf("read entries (%s): %w", s, err)
+			}
+			key := cardKey{e.Source, e.CardID}
+			if key == last || key.id == "" || t.strays[key] {
+				continue
+			}
+			if _, ok := cards.byID[key]; ok {
+				last = key
+				continue
+			}
+			if c, ok := cards.find(e.Source, e.CardID, e.CardAltID); ok {
+				t.strays[key] = true
+				canonical := cardKey{c.Source, c.ID}
+				t.of[canonical] = append(t.of[canonical], key.id)
+			}
+		}
+	}
+	return t, nil
+}
+
+func addTwins(ctx context.Context, v schema.View, key cardKey, ids []string, into []schema.Entry) ([]schema.Entry, error) {
+	for _, id := range ids {
+		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Source: key.source, CardID: id}) {
+			if err != nil {
+				return nil, fmt.Errorf("read entries (%s, card %s): %w", key.source, id, err)
+			}
+			into = append(into, e)
+		}
+	}
+	slices.SortFunc(into, func(a, b schema.Entry) int {
+		return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), strings.Compare(a.ExternalID, b.ExternalID))
+	})
+	return into, nil
+}
+
+// cursor reads an ordered sequence one group at a time.
+type cursor[T any] struct {
+	what string
+	key  func(T) cardKey
+	next func() (T, error, bool)
+	stop func()
+	head T
+	at   cardKey // of head
+	ok   bool    // there is a head
+	err  error
+}
+
+func newCursor[T any](what string, seq iter.Seq2[T, error], key func(T) cardKey) *cursor[T] {
+	c := &cursor[T]{what: what, key: key}
+	c.next, c.stop = iter.Pull2(seq)
+	c.advance()
+	return c
+}
+
+func (c *cursor[T]) advance() {
+	v, err, ok := c.next()
+	switch {
+	case !ok:
+		c.ok = false
+	case err != nil:
+		c.ok, c.err = false, fmt.Errorf("read %s: %w", c.what, err)
+	default:
+		key := c.key(v)
+		if c.ok && key.compare(c.at) < 0 {
+			// A database that sorts text otherwise than by bytes would make the join lose rows without a word.
+			c.ok, c.err = false, fmt.Errorf("read %s: card %s/%s came after %s/%s", c.what, key.source, key.id, c.at.source, c.at.id)
+			return
+		}
+		c.head, c.at, c.ok = v, key, true
+	}
+}
+
+// take appends the group of key, if it is the next one.
+func (c *cursor[T]) take(key cardKey, into []T) ([]T, error) {
+	for c.ok && c.at == key {
+		into = append(into, c.head)
+		c.advance()
+	}
+	return into, c.err
+}
+
+func (c *cursor[T]) skip(key cardKey) error {
+	for c.ok && c.at == key {
+		c.advance()
+	}
+	return c.err
+}
+
+func first(e *cursor[schema.Entry], o *cursor[schema.Observation]) (cardKey, bool, error) {
+	switch {
+	case e.err != nil:
+		return cardKey{}, false, e.err
+	case o.err != nil:
+		return cardKey{}, false, o.err
+	case !e.ok && !o.ok:
+		return cardKey{}, false, nil
+	case !o.ok || (e.ok && e.at.compare(o.at) <= 0):
+		return e.at, true, nil
+	}
+	return o.at, true, nil
+}
+
+func skip(e *cursor[schema.Entry], o *cursor[schema.Observation], key cardKey) error {
+	if err := e.skip(key); err != nil {
+		return err
+	}
+	return o.skip(key)
+}

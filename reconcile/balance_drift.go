@@ -1,0 +1,572 @@
+package reconcile
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/money"
+)
+
+// mixedBasis is the reason of the finding that the cards of a source agree on different bases.
+const mixedBasis = "mixed-basis"
+
+// balanceDrift finds cards of which the provider's figure and the ledger's sum differ at one moment (NORMALIZATION 3),
+// and tries to explain the difference. It judges every card that has a figure: agreed, differs, or not checkable.
+type balanceDrift struct{ cfg Config }
+
+func (balanceDrift) Code() schema.FindingCode { return schema.BalanceDrift }
+
+func (c balanceDrift) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
+	return func(yield func(schema.Outcome, error) bool) {
+		fail := func(err error) { yield(schema.Outcome{}, fmt.Errorf("check %s: %w", c.Code(), err)) }
+		d, cards, err := c.prepare(ctx, v, p)
+		if err != nil {
+			fail(err)
+			return
+		}
+		var source string
+		var held []comparison // of one source: the basis of a card depends on the others
+		flush := func() bool {
+			all := d.conclude(held)
+			held = nil
+			for _, o := range all {
+				if !yield(o, nil) {
+					return false
+				}
+			}
+			return true
+		}
+		for a, err := range accounts(ctx, v, cards, "") {
+			if err != nil {
+				fail(err)
+				return
+			}
+			if a.card.Source != source {
+				if !flush() {
+					return
+				}
+				source = a.card.Source
+			}
+			held = append(held, d.card(a)...)
+		}
+		flush()
+	}
+}
+
+func (c balanceDrift) prepare(ctx context.Context, v schema.View, p schema.Period) (driftJudge, cardIndex, error) {
+	d := driftJudge{cfg: c.cfg, period: p, zones: zones{}}
+	cards, err := readCards(ctx, v)
+	if err != nil {
+		return d, cards, err
+	}
+	if d.budgets, err = readBudgets(ctx, v); err != nil {
+		return d, cards, err
+	}
+	if d.covered, err = readCoverage(ctx, v); err != nil {
+		return d, cards, err
+	}
+	d.units, err = BalanceUnits(ctx, v, p, c.cfg)
+	return d, cards, err
+}
+
+type driftJudge struct {
+	cfg     Config
+	period  schema.Period
+	budgets budgets
+	covered coverage
+	units   map[string]UnitChoice
+	zones   zones
+}
+
+// comparison is one figure of one card beside the ledger's sums.
+type comparison struct {
+	card      schema.Card
+	figure    schema.FigureName
+	observed  time.Time
+	from      time.Time      // start of what is summed; zero: the card's beginning
+	span      string         // the window in words
+	zone      *time.Location // in which the message tells dates
+	actual    money.Amount
+	unchecked string   // why it cannot be judged; then nothing below is set
+	sum       [2]int64 // by basis
+	agrees    [2]bool
+	drift     [2]drift // where it agrees on neither basis
+	rolled    time.Time
+}
+
+// drift is a difference on one basis with what explains it.
+type drift struct {
+	explanation
+	opening     int64 // part of the difference that is opening funding; zero: none
+	openedAt    time.Time
+	rest        int64 // the difference without it
+	unexplained int64
+	severity    schema.Severity
+}
+
+// card compares each figure of a card at its latest observation in the period.
+func (d *driftJudge) card(a *account) []comparison {
+	var all []comparison
+	for _, name := range []schema.FigureName{schema.Balance, schema.PeriodSpend, schema.TrailingSpend, schema.Utilized} {
+		o, f, ok := latestFigure(a, d.period, name)
+		if !ok {
+			continue
+		}
+		c := comparison{card: a.card, figure: name, observed: o.ObservedAt, zone: time.UTC, actual: f.Amount}
+		var err error
+		if name == schema.Balance {
+			err = d.balance(a, &c, f)
+		} else {
+			err = d.spend(a, &c, o, f)
+		}
+		if err != nil {
+			c.unchecked = err.Error()
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
+// window is where the window of a spend figure begins, and where it would begin if the provider cut days in UTC.
+type figureWindow struct {
+	from time.Time
+	utc  []time.Time
+	zone *time.Location
+}
+
+// spend compares a spend figure on both bases. An error says why it cannot be judged.
+func (d *driftJudge) spend(a *account, c *comparison, o schema.Observation, f schema.Figure) error {
+	w, err := d.windowOf(a, o, f.Name)
+	if err != nil {
+		return err
+	}
+	c.from, c.zone = w.from, w.zone
+	c.span = "since " + dateText(w.from, w.zone)
+	if f.Name == schema.TrailingSpend {
+		c.span = "in the 30 days before"
+	}
+	if err := readable(f); err != nil {
+		return err
+	}
+	start := w.from
+	if start.IsZero() {
+		start, c.span = schema.Beginning, "since the card was created"
+	}
+	if at, missing := d.covered.gap(a.card.Source, schema.Window{From: start, To: c.observed}); missing {
+		return incomplete(at)
+	}
+	b, err := booksAt(a.entries, f.Name, f.Amount.Currency(), w.from, c.observed)
+	if err != nil {
+		return err
+	}
+	c.sum = b.sum
+	for _, on := range []basis{onPosted, withPending} {
+		c.agrees[on] = within(f.Amount.Minor(), b.sum[on], d.cfg.DriftTolerance, f.Amount.Currency())
+	}
+	if c.agrees[onPosted] || c.agrees[withPending] {
+		return nil
+	}
+	for _, on := range []basis{onPosted, withPending} {
+		if c.drift[on], err = d.explainSpend(&b, on, f.Amount, w.utc); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (d *driftJudge) explainSpend(b *books, on basis, actual money.Amount, utc []time.Time) (drift, error) {
+	difference, err := minus(actual.Minor(), b.sum[on])
+	if err != nil {
+		return drift{}, err
+	}
+	x, ok := b.around(on, difference)
+	if !ok {
+		x, ok = b.boundary(on, difference, utc)
+	}
+	if !ok {
+		x = b.residual(on, actual.Minor(), b.sum[on], difference)
+	}
+	return d.weigh(x, difference, 0, actual.Currency()), nil
+}
+
+// residual tries what comes after the explanations by time.
+func (b *books) residual(on basis, actual, sum, difference int64) explanation {
+	if hundredfold(actual, sum) {
+		return explanation{name: factor100}
+	}
+	return b.other(on, actual, sum, difference)
+}
+
+// other tries what comes after the factor.
+func (b *books) other(on basis, actual, sum, difference int64) explanation {
+	if opposite(actual, sum) {
+		return explanation{name: wrongSign}
+	}
+	candidates := b.candidates(on)
+	if x, ok := single(candidates, difference); ok {
+		return x
+	}
+	if x, ok := b.refusals(difference); ok {
+		return x
+	}
+	x, _ := pair(candidates, difference)
+	return x
+}
+
+// weigh gives a difference its severity and its unexplained part.
+func (d *driftJudge) weigh(x explanation, difference, opening int64, c money.Currency) drift {
+	// The card's entries are overwritten by the next card's, and the comparison outlives them.
+	for i, e := range x.entries {
+		kept := *e
+		x.entries[i] = &kept
+	}
+	r := drift{explanation: x, opening: opening, rest: difference - opening, severity: schema.High}
+	switch x.name {
+	case inFlight, dayBoundary, openingFunding:
+		r.severity = schema.Low
+	case oneEntry, twoEntries, declines:
+		r.severity = schema.Medium
+	default:
+		r.unexplained = r.rest
+		if within(r.unexplained, 0, d.cfg.DriftTolerance, c) {
+			r.severity = schema.Low
+		}
+	}
+	return r
+}
+
+// windowOf is the window of a spend figure that was observed.
+func (d *driftJudge) windowOf(a *account, o schema.Observation, name schema.FigureName) (figureWindow, error) {
+	switch name {
+	case schema.TrailingSpend:
+		return figureWindow{from: o.ObservedAt.Add(-720 * time.Hour), zone: time.UTC}, nil
+	case schema.PeriodSpend:
+		return d.budgetWindow(a, o)
+	}
+	return d.limitWindow(a, o)
+}
+
+func (d *driftJudge) budgetWindow(a *account, o schema.Observation) (figureWindow, error) {
+	id := cmp.Or(o.BudgetID, a.card.BudgetID)
+	b, ok := d.budgets.at(o.Source, id, o.ObservedAt)
+	if !ok {
+		return figureWindow{}, fmt.Errorf("the period of its budget is not known")
+	}
+	w, zone, ok := d.zones.period(b)
+	switch {
+	case !ok:
+		return figureWindow{}, fmt.Errorf("the period of its budget is not known")
+	case o.ObservedAt.Before(w.From) || (!w.To.IsZero() && !o.ObservedAt.Before(w.To)):
+		return figureWindow{}, fmt.Errorf("the observed period of its budget does not contain %s", timeText(o.ObservedAt, zone))
+	}
+	return figureWindow{from: w.From, utc: utcStarts(w.From, dateOf(w.From, zone)), zone: zone}, nil
+}
+
+// limitWindow is the current window of the card's only limit.
+func (d *driftJudge) limitWindow(a *account, o schema.Observation) (figureWindow, error) {
+	var only *schema.Limit
+	for _, h := range limitHistories(a.observations) {
+		i := h.inForce(o.ObservedAt)
+		if h.stated[i] == 0 || h.limit.Window == schema.PerEntry || h.limit.Window == schema.PerEntryMin {
+			continue
+		}
+		if only != nil || h.stated[i] > 1 {
+			return figureWindow{}, fmt.Errorf("the card has several limits and the provider does not say which one its figure is for")
+		}
+		only = &h.limit
+	}
+	if only == nil {
+		return figureWindow{}, fmt.Errorf("no limit of the card is known, so neither is the window of the figure")
+	}
+	zone, err := d.zones.load(only.Zone)
+	if err != nil {
+		return figureWindow{}, err
+	}
+	switch only.Window {
+	case schema.Lifetime:
+		return figureWindow{from: a.card.CreatedAt, zone: zone}, nil
+	case schema.Daily, schema.Weekly, schema.Monthly, schema.Yearly:
+	default:
+		return figureWindow{}, fmt.Errorf("the window %q of the card's limit has no start", cmp.Or(string(only.Window), only.Word))
+	}
+	cal, err := newCalendar(*only, zone)
+	if err != nil {
+		return figureWindow{}, err
+	}
+	from := cal.at(o.ObservedAt).From
+	inUTC := calendar{window: cal.window, zone: time.UTC, anchor: cal.anchor}
+	return figureWindow{
+		from: from, zone: zone,
+		utc: append(utcStarts(from, dateOf(from, zone)), utcStarts(from, inUTC.at(o.ObservedAt).From)...),
+	}, nil
+}
+
+// utcStarts is the start of a window by UTC dates, where it is another one.
+func utcStarts(from, utc time.Time) []time.Time {
+	if from.Equal(utc) {
+		return nil
+	}
+	return []time.Time{utc}
+}
+
+// readable is the error that makes a figure not checkable.
+func readable(f schema.Figure) error {
+	switch {
+	case f.Problem != "":
+		return fmt.Errorf("the provider's figure %q cannot be read: %s", f.Raw, f.Problem)
+	case !f.Amount.Known():
+		return fmt.Errorf("the provider's figure %q cannot be read", f.Raw)
+	}
+	return nil
+}
+
+func incomplete(at time.Time) error {
+	if at.Equal(schema.Beginning) {
+		return fmt.Errorf("the card's transactions are not known to be complete from the beginning")
+	}
+	return fmt.Errorf("the card's transactions are not known to be complete after %s", timeText(at, time.UTC))
+}
+
+func minus(a, b int64) (int64, error) {
+	t := tally{minor: a}
+	t.sub(b)
+	return t.minor, t.err()
+}
+
+// balance compares a balance with all that posted since the card's creation or, where that is not all known, since the
+// last balance that agreed. An error says why it cannot be judged.
+func (d *driftJudge) balance(a *account, c *comparison, f schema.Figure) error {
+	var err error
+	if c.actual, err = d.readBalance(a, f); err != nil {
+		return err
+	}
+	currency := c.actual.Currency()
+	b, err := booksAt(a.entries, schema.Balance, currency, time.Time{}, c.observed)
+	if err != nil {
+		return err
+	}
+	at, missing := d.covered.gap(a.card.Source, history(a.card, c.observed))
+	if missing {
+		anchor, ok := d.lastAgreed(a, c.observed)
+		if !ok {
+			return incomplete(at)
+		}
+		c.rolled, c.from = anchor, anchor
+	}
+	c.sum[onPosted] = b.sum[onPosted]
+	actual, sum := c.actual.Minor(), b.sum[onPosted]
+	if c.agrees[onPosted] = within(actual, sum, d.cfg.DriftTolerance, currency); c.agrees[onPosted] {
+		return nil
+	}
+	difference, err := minus(actual, sum)
+	if err != nil {
+		return err
+	}
+	x, ok := b.around(onPosted, difference)
+	if !ok && hundredfold(actual, sum) {
+		x, ok = explanation{name: factor100}, true
+	}
+	if ok {
+		c.drift[onPosted] = d.weigh(x, difference, 0, currency)
+		return nil
+	}
+	opening, openedAt := int64(0), time.Time{}
+	if !missing {
+		opening, openedAt = d.opening(a)
+	}
+	rest, err := minus(difference, opening)
+	if err != nil {
+		return err
+	}
+	switch {
+	case opening != 0 && within(rest, 0, d.cfg.DriftTolerance, currency):
+		x = explanation{name: openingFunding}
+	case opening != 0:
+		if x, ok = b.around(onPosted, rest); !ok {
+			adjusted := tally{minor: sum}
+			adjusted.add(opening)
+			if err := adjusted.err(); err != nil {
+				return err
+			}
+			x = b.residual(onPosted, actual, adjusted.minor, rest)
+		}
+	default:
+		x = b.other(onPosted, actual, sum, difference)
+	}
+	c.drift[onPosted] = d.weigh(x, difference, opening, currency)
+	c.drift[onPosted].openedAt = openedAt
+	return nil
+}
+
+// readBalance reads a balance in the unit of its source.
+func (d *driftJudge) readBalance(a *account, f schema.Figure) (money.Amount, error) {
+	if !f.Ambiguous || f.Problem != "" {
+		return f.Amount, readable(f)
+	}
+	currency, err := cardCurrency(a.card)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	if d.units[a.card.Source].Unit == MajorUnit {
+		return money.Parse(f.Raw, currency)
+	}
+	return money.ParseMinor(f.Raw, currency)
+}
+
+// opening is the positive difference of a card's first balance, where the history up to it is complete and nothing
+// that is tried before explains it: money that was put on the card at its creation and that no entry shows.
+func (d *driftJudge) opening(a *account) (int64, time.Time) {
+	for _, o := range a.observations {
+		f, ok := o.Figure(schema.Balance)
+		if !ok {
+			continue
+		}
+		actual, err := d.readBalance(a, f)
+		if err != nil || !d.covered.covers(a.card.Source, history(a.card, o.ObservedAt)) {
+			return 0, time.Time{}
+		}
+		b, err := booksAt(a.entries, schema.Balance, actual.Currency(), time.Time{}, o.ObservedAt)
+		if err != nil {
+			return 0, time.Time{}
+		}
+		difference, err := minus(actual.Minor(), b.sum[onPosted])
+		if err != nil || difference <= 0 || within(difference, 0, d.cfg.DriftTolerance, actual.Currency()) {
+			return 0, time.Time{}
+		}
+		if _, ok := b.around(onPosted, difference); ok || hundredfold(actual.Minor(), b.sum[onPosted]) {
+			return 0, time.Time{}
+		}
+		return difference, o.ObservedAt
+	}
+	return 0, time.Time{}
+}
+
+// lastAgreed is when the ledger last agreed with a balance other than zero, after which its transactions are complete:
+// such a balance vouches for the history before it, although not all of that was read. Zero vouches for nothing.
+func (d *driftJudge) lastAgreed(a *account, before time.Time) (time.Time, bool) {
+	for i := len(a.observations) - 1; i >= 0; i-- {
+		o := a.observations[i]
+		f, ok := o.Figure(schema.Balance)
+		if !ok || !o.ObservedAt.Before(before) {
+			continue
+		}
+		if !d.covered.covers(a.card.Source, schema.Window{From: o.ObservedAt, To: before}) {
+			return time.Time{}, false
+		}
+		actual, err := d.readBalance(a, f)
+		if err != nil || actual.Sign() == 0 {
+			continue
+		}
+		b, err := booksAt(a.entries, schema.Balance, actual.Currency(), time.Time{}, o.ObservedAt)
+		if err == nil && within(actual.Minor(), b.sum[onPosted], d.cfg.DriftTolerance, actual.Currency()) {
+			return o.ObservedAt, true
+		}
+	}
+	return time.Time{}, false
+}
+
+// conclude turns the comparisons of one source into outcomes: mixed-basis first, then card by card.
+func (d *driftJudge) conclude(held []comparison) []schema.Outcome {
+	majority, mixed := bases(held)
+	var all []schema.Outcome
+	for _, f := range mixed {
+		f.SubjectAt = subjectAt(d.period, f.SubjectAt)
+		all = append(all, found(f))
+	}
+	for _, c := range held {
+		j := schema.Judgement{
+			Code: schema.BalanceDrift, Source: c.card.Source, Provider: c.card.Provider, CardID: c.card.ID, CardName: c.card.Name,
+			CardLast4: c.card.Last4, Figure: string(c.figure), ObservedAt: c.observed, From: c.from, Actual: c.actual,
+		}
+		if c.unchecked != "" {
+			j.Verdict, j.Reason = schema.NotCheckable, c.unchecked
+			all = append(all, judged(j))
+			continue
+		}
+		on := majority[c.figure]
+		if c.agrees[onPosted] != c.agrees[withPending] {
+			on = onPosted
+			if c.agrees[withPending] {
+				on = withPending
+			}
+		}
+		j.Expected, j.Basis = money.FromMinor(c.sum[on], c.actual.Currency()), on.String()
+		switch {
+		case c.agrees[onPosted] && c.agrees[withPending]:
+			j.Verdict, j.Basis = schema.Agreed, "posted, posted + pending"
+		case c.agrees[on]:
+			j.Verdict = schema.Agreed
+		default:
+			f := d.finding(c, on)
+			j.Verdict, j.FindingID = schema.Differs, f.ID()
+			all = append(all, found(f))
+		}
+		all = append(all, judged(j))
+	}
+	return all
+}
+
+// bases finds, for each figure of a source, the basis on which most cards agree, posted + pending when undecided, and
+// tells where cards agree only on different bases.
+func bases(held []comparison) (map[schema.FigureName]basis, []schema.Finding) {
+	majority := map[schema.FigureName]basis{schema.Balance: onPosted}
+	var mixed []schema.Finding
+	for _, name := range []schema.FigureName{schema.PeriodSpend, schema.TrailingSpend, schema.Utilized} {
+		var only [2]int
+		var latest comparison
+		for _, c := range held {
+			if c.figure != name || c.unchecked != "" || c.agrees[onPosted] == c.agrees[withPending] {
+				continue
+			}
+			if c.agrees[onPosted] {
+				only[onPosted]++
+			} else {
+				only[withPending]++
+			}
+			if c.observed.After(latest.observed) {
+				latest = c
+			}
+		}
+		majority[name] = withPending
+		if only[onPosted] > only[withPending] {
+			majority[name] = onPosted
+		}
+		if only[onPosted] == 0 || only[withPending] == 0 {
+			continue
+		}
+		mixed = append(mixed, schema.Finding{
+			Code: schema.BalanceDrift, Reason: mixedBasis, Severity: schema.Low, Source: latest.card.Source, Provider: latest.card.Provider,
+			Subject: string(name), PeriodFrom: latest.observed, PeriodTo: latest.observed, SubjectAt: latest.observed,
+			Message: fmt.Sprintf("The cards of %s do not agree with the ledger in one way: the provider's %s equals posted entries alone on %s "+
+				"and posted with pending entries on %s. Ask the provider whether that figure counts pending entries.",
+				latest.card.Source, figureText(name), count(only[onPosted], "card", "cards"), count(only[withPending], "card", "cards")),
+		})
+	}
+	return majority, mixed
+}
+
+func (d *driftJudge) finding(c comparison, on basis) schema.Finding {
+	x := c.drift[on]
+	currency := c.actual.Currency()
+	f := finding(c.card, schema.Finding{
+		Code: schema.BalanceDrift, Reason: string(c.figure), Severity: x.severity, Subject: string(c.figure),
+		Expected: money.FromMinor(c.sum[on], currency), Actual: c.actual, Unexplained: money.FromMinor(x.unexplained, currency),
+		PeriodTo: c.observed, SubjectAt: subjectAt(d.period, c.observed), Basis: on.String(), Explanation: x.name,
+		Evidence: ids(x.entries),
+	})
+	if c.figure != schema.Balance {
+		f.PeriodFrom = c.from
+	}
+	if x.opening != 0 && x.name == "" {
+		f.Explanation = openingFunding
+	}
+	if len(x.entries) == 1 {
+		f.EntryID = x.entries[0].ID()
+	}
+	f.Message = driftMessage(c, on, x)
+	return f
+}

@@ -1,0 +1,560 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/money"
+)
+
+// The reasons of limit-breach.
+const (
+	reportedOverLimit = "reported-over-limit"
+	computedOverLimit = "computed-over-limit"
+	overPerEntry      = "transaction-over-limit"
+	underPerEntry     = "transaction-under-minimum"
+)
+
+// limitBreach finds cards that spent more than they were allowed (NORMALIZATION 2): by the provider's own pair, by the
+// ledger's running spend in each window of each limit, and purchase by purchase.
+type limitBreach struct{}
+
+func (limitBreach) Code() schema.FindingCode { return schema.LimitBreach }
+
+func (c limitBreach) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
+	return func(yield func(schema.Outcome, error) bool) {
+		fail := func(err error) { yield(schema.Outcome{}, fmt.Errorf("check %s: %w", c.Code(), err)) }
+		cards, err := readCards(ctx, v)
+		if err != nil {
+			fail(err)
+			return
+		}
+		bs, err := readBudgets(ctx, v)
+		if err != nil {
+			fail(err)
+			return
+		}
+		l := limitJudge{period: p, budgets: bs, zones: zones{}}
+		for a, err := range accounts(ctx, v, cards, "") {
+			if err != nil {
+				fail(err)
+				return
+			}
+			all, err := l.card(a)
+			if err != nil {
+				fail(fmt.Errorf("%s, card %s: %w", a.card.Source, a.card.ID, err))
+				return
+			}
+			for _, o := range all {
+				if !yield(o, nil) {
+					return
+				}
+			}
+		}
+	}
+}
+
+func readBudgets(ctx context.Context, v schema.View) (budgets, error) {
+	b := budgets{}
+	for o, err := range v.Budgets.Budgets(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("read budgets: %w", err)
+		}
+		b[cardKey{o.Source, o.ID}] = append(b[cardKey{o.Source, o.ID}], o)
+		if o.AltID != "" {
+			b[cardKey{o.Source, o.AltID}] = append(b[cardKey{o.Source, o.AltID}], o)
+		}
+	}
+	return b, nil
+}
+
+type limitJudge struct {
+	period  schema.Period
+	budgets budgets
+	zones   zones
+}
+
+// card judges one card: by limit key, then window.
+func (l limitJudge) card(a *account) ([]schema.Outcome, error) {
+	histories := limitHistories(a.observations)
+	if len(histories) == 0 {
+		return nil, nil
+	}
+	moves, currency, mixed := spendMoves(a.entries)
+	var all []schema.Outcome
+	for _, h := range histories {
+		if why := l.unreadable(h, currency, len(moves), mixed); why != "" {
+			all = append(all, judged(schema.Judgement{
+				Code: schema.LimitBreach, Source: a.card.Source, Provider: a.card.Provider, CardID: a.card.ID,
+				CardName: a.card.Name, CardLast4: a.card.Last4, Figure: h.key, Verdict: schema.NotCheckable,
+				ObservedAt: h.at[len(h.at)-1], Reason: why,
+			}))
+			continue
+		}
+		findings, err := l.limit(a, h, moves)
+		if err != nil {
+			return nil, err
+		}
+		for _, f := range findings {
+			all = append(all, found(f))
+		}
+	}
+	return all, nil
+}
+
+// unreadable says why a limit cannot be checked; empty: it can.
+func (l limitJudge) unreadable(h limitHistory, spend money.Currency, moves int, mixed error) string {
+	known := slices.IndexFunc(h.amount, money.Amount.Known)
+	switch {
+	case h.limit.Window == "":
+		return fmt.Sprintf("the provider's word %q for the limit's window is unknown", h.limit.Word)
+	case known < 0:
+		return "the limit's amount could not be read"
+	case mixed != nil:
+		return mixed.Error()
+	case moves > 0 && spend != h.amount[known].Currency():
+		return fmt.Sprintf("the limit is in %s and the entries are in %s", h.amount[known].Currency(), spend)
+	}
+	zone, err := l.zones.load(h.limit.Zone)
+	if err == nil {
+		_, err = newCalendar(h.limit, zone)
+	}
+	if err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
+func (l limitJudge) limit(a *account, h limitHistory, moves []move) ([]schema.Finding, error) {
+	switch h.limit.Window {
+	case schema.PerEntry, schema.PerEntryMin:
+		return l.perEntry(a, h, moves), nil
+	case schema.BudgetPeriod:
+		return l.budgetPeriods(a, h, moves)
+	case schema.Lifetime:
+		return l.lifetime(a, h, moves)
+	}
+	if length, ok := rollingLength(h.limit.Window); ok {
+		return l.rolling(a, h, moves, length)
+	}
+	return l.calendar(a, h, moves)
+}
+
+// breach is where the spend stood furthest above a limit.
+type breach struct {
+	move     move
+	from, to time.Time // the window; a zero to is open
+	spend    int64
+	observed int // number of the observation whose limit was in force
+	excess   int64
+	first    move // the first entry that went over
+	over     bool
+}
+
+// see holds the spend after a move against the limit then in force, and keeps the largest excess, the earliest of equals.
+func (b *breach) see(m move, spend int64, h limitHistory) (over bool) {
+	i := h.inForce(m.at)
+	limit := h.amount[i]
+	if !limit.Known() || spend <= limit.Minor() {
+		return false
+	}
+	excess := tally{minor: spend}
+	excess.sub(limit.Minor())
+	if excess.overflow {
+		excess.minor = spend
+	}
+	if !b.over {
+		b.first = m
+	}
+	if !b.over || excess.minor > b.excess {
+		b.move, b.spend, b.observed, b.excess = m, spend, i, excess.minor
+	}
+	b.over = true
+	return true
+}
+
+// window runs through the moves of one window.
+func window(h limitHistory, moves []move) (breach, error) {
+	var b breach
+	var spend tally
+	for _, m := range moves {
+		spend.add(m.minor)
+		if err := spend.err(); err != nil {
+			return breach{}, err
+		}
+		if m.compared() {
+			b.see(m, spend.minor, h)
+		}
+	}
+	return b, nil
+}
+
+func (l limitJudge) calendar(a *account, h limitHistory, moves []move) ([]schema.Finding, error) {
+	zone, err := l.zones.load(h.limit.Zone)
+	if err != nil {
+		return nil, err
+	}
+	cal, err := newCalendar(h.limit, zone)
+	if err != nil {
+		return nil, err
+	}
+	var findings []schema.Finding
+	for i := 0; i < len(moves); {
+		w := cal.at(moves[i].at)
+		j := i + 1
+		for j < len(moves) && moves[j].at.Before(w.To) {
+			j++
+		}
+		if w.Overlaps(l.period.Window) {
+			b, err := window(h, moves[i:j])
+			if err != nil {
+				return nil, err
+			}
+			if b.over {
+				b.from, b.to = w.From, w.To
+				findings = append(findings, l.finding(a, h, b, moves[i:j], zone))
+			}
+		}
+		i = j
+	}
+	return findings, nil
+}
+
+func (l limitJudge) lifetime(a *account, h limitHistory, moves []move) ([]schema.Finding, error) {
+	if !a.card.CreatedAt.Before(l.period.To) {
+		return nil, nil
+	}
+	zone, err := l.zones.load(h.limit.Zone)
+	if err != nil {
+		return nil, err
+	}
+	b, err := window(h, moves)
+	if err != nil || !b.over {
+		return nil, err
+	}
+	b.from = a.card.CreatedAt
+	return []schema.Finding{l.finding(a, h, b, moves, zone)}, nil
+}
+
+// rolling slides a window (t-length, t] that ends at each entry. Consecutive purchases and fees over the limit are one
+// finding, known by the first of them.
+func (l limitJudge) rolling(a *account, h limitHistory, moves []move, length time.Duration) ([]schema.Finding, error) {
+	var findings []schema.Finding
+	var run breach
+	var tail, start int // tail: the first move in the window; start: that of the run's worst window
+	var end int
+	overlaps := false
+	var spend tally
+	finish := func() {
+		if run.over && overlaps {
+			run.from, run.to = run.move.at.Add(-length), run.move.at
+			findings = append(findings, l.finding(a, h, run, moves[start:end], time.UTC))
+		}
+		run, overlaps = breach{}, false
+	}
+	for i, m := range moves {
+		spend.add(m.minor)
+		for ; !moves[tail].at.After(m.at.Add(-length)); tail++ {
+			spend.sub(moves[tail].minor)
+		}
+		if err := spend.err(); err != nil {
+			return nil, err
+		}
+		if !m.compared() {
+			continue
+		}
+		if !run.see(m, spend.minor, h) {
+			finish()
+			continue
+		}
+		if run.move.entry == m.entry {
+			start, end = tail, i+1
+		}
+		if !m.at.Before(l.period.From) && m.at.Add(-length).Before(l.period.To) {
+			overlaps = true
+		}
+	}
+	finish()
+	return findings, nil
+}
+
+// perEntry holds each counted purchase of the period against the limit of one purchase.
+func (l limitJudge) perEntry(a *account, h limitHistory, moves []move) []schema.Finding {
+	var findings []schema.Finding
+	for _, m := range moves {
+		if m.entry.Kind != schema.Purchase || !inPeriod(l.period, m.at) {
+			continue
+		}
+		i := h.inForce(m.at)
+		limit := h.amount[i]
+		under := h.limit.Window == schema.PerEntryMin
+		if !limit.Known() || (!under && m.minor <= limit.Minor()) || (under && m.minor >= limit.Minor()) {
+			continue
+		}
+		f := finding(a.card, schema.Finding{
+			Code: schema.LimitBreach, Reason: overPerEntry, Severity: schema.High,
+			EntryID: m.entry.ID(), Reference: m.entry.Reference, Subject: m.entry.ID(),
+			Expected: limit, Actual: money.FromMinor(m.minor, limit.Currency()),
+			PeriodFrom: m.at, PeriodTo: m.at, SubjectAt: subjectAt(l.period, m.at), Evidence: []string{m.entry.ID()},
+		})
+		what, raised := "above the card's limit", ""
+		if under {
+			f.Reason, f.Severity, what = underPerEntry, schema.Low, "below the card's minimum"
+		} else if j, ok := h.raisedAfter(i, m.minor); ok {
+			f.Severity = schema.Medium
+			raised = raisedText(h, j, time.UTC)
+		}
+		f.Message = fmt.Sprintf("%s: %s is %s of %s for a single purchase.%s", cardText(a.card), entryText(m.entry, l.period.Zone),
+			what, amountText(limit), raised)
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// budgetPeriods judges a BILL card: the provider's own pair at the last observation in each budget period, and the
+// ledger's spend in each budget period whose dates were observed. What both say of one period is one finding.
+func (l limitJudge) budgetPeriods(a *account, h limitHistory, moves []move) ([]schema.Finding, error) {
+	reported := l.reported(a, h)
+	var findings []schema.Finding
+	for _, w := range l.budgetWindows(a) {
+		var inside []move
+		for _, m := range moves {
+			if w.Contains(m.at) {
+				inside = append(inside, m)
+			}
+		}
+		b, err := window(h, inside)
+		if err != nil {
+			return nil, err
+		}
+		if !b.over {
+			continue
+		}
+		b.from, b.to = w.From, w.To
+		f := l.finding(a, h, b, inside, w.zone)
+		if i := slices.IndexFunc(reported, func(r schema.Finding) bool { return r.WindowStart.Equal(w.From) }); i >= 0 {
+			reported[i].Message += fmt.Sprintf(" The ledger's own running spend reached %s, against a limit of %s, with %s.",
+				amountText(f.Actual), amountText(f.Expected), entryText(b.move.entry, w.zone))
+			reported[i].Evidence = f.Evidence
+			continue
+		}
+		findings = append(findings, f)
+	}
+	findings = append(findings, reported...)
+	slices.SortStableFunc(findings, func(x, y schema.Finding) int { return x.WindowStart.Compare(y.WindowStart) })
+	return findings, nil
+}
+
+// budgetWindow is a period of a budget with its zone.
+type budgetWindow struct {
+	schema.Window
+	zone *time.Location
+}
+
+// budgetWindows lists the observed periods of the card's budget that overlap the period and have both dates, the latest
+// statement of each start.
+func (l limitJudge) budgetWindows(a *account) []budgetWindow {
+	var windows []budgetWindow
+	if a.card.BudgetID == "" {
+		return nil
+	}
+	for _, b := range l.budgets[cardKey{a.card.Source, a.card.BudgetID}] {
+		w, zone, ok := l.zones.period(b)
+		if !ok || w.To.IsZero() {
+			continue
+		}
+		i := slices.IndexFunc(windows, func(o budgetWindow) bool { return o.From.Equal(w.From) })
+		if i < 0 {
+			windows = append(windows, budgetWindow{w, zone})
+			continue
+		}
+		windows[i] = budgetWindow{w, zone}
+	}
+	windows = slices.DeleteFunc(windows, func(w budgetWindow) bool { return !w.Overlaps(l.period.Window) })
+	slices.SortFunc(windows, func(x, y budgetWindow) int { return x.From.Compare(y.From) })
+	return windows
+}
+
+// reported finds the provider's own figures above its own limit, at the last observation of each budget period: a later
+// period that is within its limit does not hide an earlier one that was not.
+func (l limitJudge) reported(a *account, h limitHistory) []schema.Finding {
+	type last struct {
+		window budgetWindow
+		at     int // number among the observations that state limits
+		spent  money.Amount
+		seen   time.Time
+	}
+	var lasts []last
+	number := -1
+	for _, o := range a.observations {
+		if !statesLimits(o) {
+			continue
+		}
+		number++
+		figure, ok := o.Figure(schema.PeriodSpend)
+		if !ok || o.NoLimit || !figure.Amount.Known() || !h.amount[number].Known() || !inPeriod(l.period, o.ObservedAt) ||
+			figure.Amount.Currency() != h.amount[number].Currency() {
+			continue
+		}
+		entry := last{window: l.windowOf(o, a.card.BudgetID), at: number, spent: figure.Amount, seen: o.ObservedAt}
+		if n := len(lasts); n > 0 && lasts[n-1].window.From.Equal(entry.window.From) {
+			lasts[n-1] = entry
+			continue
+		}
+		lasts = append(lasts, entry)
+	}
+	var findings []schema.Finding
+	for _, r := range lasts {
+		limit := h.amount[r.at]
+		if r.spent.Minor() <= limit.Minor() {
+			continue
+		}
+		zone := l.period.Zone
+		f := finding(a.card, schema.Finding{
+			Code: schema.LimitBreach, Reason: reportedOverLimit, Severity: schema.High, Subject: h.key,
+			Expected: limit, Actual: r.spent, PeriodFrom: r.seen, PeriodTo: r.seen, SubjectAt: subjectAt(l.period, r.seen),
+			Basis: "as reported",
+		})
+		when := "in the budget period, whose dates are not known"
+		if r.window.zone != nil {
+			zone = r.window.zone
+			f.PeriodFrom, f.PeriodTo, f.WindowStart = r.window.From, r.window.To, r.window.From
+			when = "in the budget period that began on " + dateText(r.window.From, zone)
+			if !r.window.To.IsZero() {
+				when = spanText(r.window.Window, zone)
+			}
+		}
+		raised := ""
+		if j, ok := h.raisedAfter(r.at, r.spent.Minor()); ok {
+			f.Severity = schema.Medium
+			raised = raisedText(h, j, zone)
+		}
+		f.Message = fmt.Sprintf("%s: the provider itself reported on %s that the card had spent %s of a limit of %s %s.%s", cardText(a.card),
+			timeText(r.seen, zone), amountText(r.spent), amountText(limit), when, raised)
+		findings = append(findings, f)
+	}
+	return findings
+}
+
+// windowOf is the budget period that an observation of a card lies in; without a zone where it is not known.
+func (l limitJudge) windowOf(o schema.Observation, budgetID string) budgetWindow {
+	if o.BudgetID != "" {
+		budgetID = o.BudgetID
+	}
+	b, ok := l.budgets.at(o.Source, budgetID, o.ObservedAt)
+	if !ok {
+		return budgetWindow{}
+	}
+	w, zone, ok := l.zones.period(b)
+	if !ok || o.ObservedAt.Before(w.From) || (!w.To.IsZero() && !o.ObservedAt.Before(w.To)) {
+		return budgetWindow{}
+	}
+	return budgetWindow{w, zone}
+}
+
+// finding says a breach of the ledger's own spend. moves are those of the window.
+func (l limitJudge) finding(a *account, h limitHistory, b breach, moves []move, zone *time.Location) schema.Finding {
+	limit := h.amount[b.observed]
+	f := finding(a.card, schema.Finding{
+		Code: schema.LimitBreach, Reason: computedOverLimit, Severity: schema.High, Subject: h.key,
+		Expected: limit, Actual: money.FromMinor(b.spend, limit.Currency()),
+		PeriodFrom: b.from, PeriodTo: b.to, SubjectAt: subjectAt(l.period, b.move.at),
+		Basis: "posted + pending", Evidence: []string{b.move.entry.ID()},
+	})
+	rolls := false
+	if _, rolls = rollingLength(h.limit.Window); rolls {
+		f.Subject += " " + b.first.entry.ID()
+	} else if h.limit.Window != schema.Lifetime {
+		f.WindowStart = b.from
+	}
+	var m strings.Builder
+	fmt.Fprintf(&m, "%s spent %s %s, which is %s more than its %s of %s", cardText(a.card), amountText(f.Actual),
+		whenText(h.limit, b, zone), minorText(b.excess, limit.Currency()), limitText(h.limit), amountText(limit))
+	if b.first.entry == b.move.entry {
+		fmt.Fprintf(&m, "; it went over with %s.", entryText(b.move.entry, zone))
+	} else {
+		fmt.Fprintf(&m, "; it first went over with %s and stood highest after %s.", entryText(b.first.entry, zone),
+			entryText(b.move.entry, zone))
+		f.Evidence = []string{b.first.entry.ID(), b.move.entry.ID()}
+	}
+	if j, ok := h.raisedAfter(b.observed, b.spend); ok {
+		f.Severity = schema.Medium
+		m.WriteString(raisedText(h, j, zone))
+	}
+	if b.observed > 0 {
+		if before := h.amount[b.observed-1]; before.Known() && before.Minor() >= b.spend {
+			fmt.Fprintf(&m, " The limit had been lowered from %s, as observed on %s.", amountText(before), dateText(h.at[b.observed], zone))
+		}
+	}
+	if above := l.capturedAbove(a, moves, b.move); above >= b.excess {
+		fmt.Fprintf(&m, " Purchases captured at %s more than they were authorized for account for it: as authorized they stayed within the limit.",
+			minorText(above, limit.Currency()))
+	}
+	f.Message = m.String()
+	return f
+}
+
+// capturedAbove is by how much the purchases of a window, up to a move, were captured above the authorizations that the
+// ledger holds for them.
+func (l limitJudge) capturedAbove(a *account, moves []move, last move) int64 {
+	authorized := map[string]int64{}
+	for i := range a.entries {
+		if e := &a.entries[i]; e.Status == schema.Superseded && e.Kind == schema.Purchase {
+			authorized[e.ExternalID] = e.Amount.Minor()
+		}
+	}
+	if len(authorized) == 0 {
+		return 0
+	}
+	captured := map[string]*tally{}
+	for _, m := range moves {
+		if _, ok := authorized[m.entry.LinkedID]; ok && m.entry.Kind == schema.Purchase {
+			if captured[m.entry.LinkedID] == nil {
+				captured[m.entry.LinkedID] = &tally{}
+			}
+			captured[m.entry.LinkedID].add(m.minor)
+		}
+		if m.entry == last.entry {
+			break
+		}
+	}
+	var above tally
+	for id, c := range captured {
+		c.add(authorized[id]) // negative: what was authorized
+		if c.minor > 0 && !c.overflow {
+			above.add(c.minor)
+		}
+	}
+	return above.minor
+}
+
+func raisedText(h limitHistory, observed int, zone *time.Location) string {
+	return fmt.Sprintf(" The limit was raised afterwards: %s was observed on %s.", amountText(h.amount[observed]), dateText(h.at[observed], zone))
+}
+
+// whenText is the window of a breach in words.
+func whenText(limit schema.Limit, b breach, zone *time.Location) string {
+	w := schema.Window{From: b.from, To: b.to}
+	switch limit.Window {
+	case schema.Daily:
+		return fmt.Sprintf("on %s (%s)", dateText(b.from, zone), zone)
+	case schema.Lifetime:
+		return "since it was created"
+	}
+	if length, ok := rollingLength(limit.Window); ok {
+		if length == 24*time.Hour {
+			return "in the 24 hours up to " + timeText(b.to, zone)
+		}
+		return fmt.Sprintf("in the %d days up to %s", int(length/(24*time.Hour)), timeText(b.to, zone))
+	}
+	return spanText(w, zone)
+}
+
+func spanText(w schema.Window, zone *time.Location) string {
+	return fmt.Sprintf("from %s to %s (%s)", dateText(w.From, zone), lastDate(w, zone), zone)
+}

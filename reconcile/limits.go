@@ -1,0 +1,138 @@
+package reconcile
+
+import (
+	"cmp"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/money"
+)
+
+// limitHistory is one limit of a card through the observations that state the card's limits.
+type limitHistory struct {
+	key    string
+	limit  schema.Limit   // as it was first observed
+	at     []time.Time    // of all observations that state limits, in order
+	amount []money.Amount // unknown where the observation does not have this limit, or not readably
+	stated []int          // how often the observation has it
+}
+
+// statesLimits says whether an observation tells which limits a card has. Those of single figures (utilization,
+// balances) do not, and so they end no limit.
+func statesLimits(o schema.Observation) bool { return o.Stream == schema.Cards }
+
+// limitHistories lists a card's limits by key. Where one observation has two limits of one key, the smaller counts.
+func limitHistories(observations []schema.Observation) []limitHistory {
+	var at []time.Time
+	byKey := map[string]*limitHistory{}
+	for _, o := range observations {
+		if !statesLimits(o) {
+			continue
+		}
+		at = append(at, o.ObservedAt)
+		for _, l := range o.Limits {
+			key := l.Key()
+			h := byKey[key]
+			if h == nil {
+				h = &limitHistory{key: key, limit: l}
+				byKey[key] = h
+			}
+			h.extend(len(at))
+			h.stated[len(at)-1]++
+			last := &h.amount[len(at)-1]
+			if l.Amount.Known() && (!last.Known() || l.Amount.Minor() < last.Minor()) {
+				*last = l.Amount
+			}
+		}
+	}
+	histories := make([]limitHistory, 0, len(byKey))
+	for _, h := range byKey {
+		h.extend(len(at))
+		h.at = at
+		histories = append(histories, *h)
+	}
+	slices.SortFunc(histories, func(a, b limitHistory) int { return cmp.Compare(a.key, b.key) })
+	return histories
+}
+
+func (h *limitHistory) extend(n int) {
+	for len(h.amount) < n {
+		h.amount = append(h.amount, money.Amount{})
+		h.stated = append(h.stated, 0)
+	}
+}
+
+// inForce is the number of the observation whose limits are in force at an instant: the latest at or before it, else the
+// first.
+func (h limitHistory) inForce(t time.Time) int {
+	after := sort.Search(len(h.at), func(i int) bool { return h.at[i].After(t) })
+	return max(after-1, 0)
+}
+
+// next is the first observation after number i that states the limit; false when there is none.
+func (h limitHistory) next(i int) (int, bool) {
+	for j := i + 1; j < len(h.amount); j++ {
+		if h.amount[j].Known() {
+			return j, true
+		}
+	}
+	return 0, false
+}
+
+// raisedAfter says whether the next observation of the limit covers a spend, and when and to what.
+func (h limitHistory) raisedAfter(i int, spend int64) (int, bool) {
+	j, ok := h.next(i)
+	return j, ok && h.amount[j].Minor() >= spend
+}
+
+// budgets holds the budget observations of each source by every id of the budget, by observed_at.
+type budgets map[cardKey][]schema.Budget
+
+// period is the budget's period: inclusive dates in its zone. To is zero where the end is unknown.
+func (z zones) period(b schema.Budget) (schema.Window, *time.Location, bool) {
+	zone, err := z.load(b.Zone)
+	if err != nil {
+		return schema.Window{}, nil, false
+	}
+	from, err := time.Parse(time.DateOnly, b.StartDate)
+	if err != nil {
+		return schema.Window{}, nil, false
+	}
+	w := schema.Window{From: startOfDate(from, zone)}
+	if to, err := time.Parse(time.DateOnly, b.EndDate); err == nil {
+		w.To = startOfDate(to.AddDate(0, 0, 1), zone)
+	}
+	return w, zone, true
+}
+
+// at is the latest observation of a budget at or before an instant, else the first.
+func (b budgets) at(source, id string, t time.Time) (schema.Budget, bool) {
+	all := b[cardKey{source, id}]
+	if id == "" || len(all) == 0 {
+		return schema.Budget{}, false
+	}
+	after := sort.Search(len(all), func(i int) bool { return all[i].ObservedAt.After(t) })
+	return all[max(after-1, 0)], true
+}
+
+// limitText is a limit in words: "daily limit".
+func limitText(l schema.Limit) string {
+	switch l.Window {
+	case schema.Daily, schema.Weekly, schema.Monthly, schema.Yearly:
+		return string(l.Window) + " limit"
+	case schema.Lifetime:
+		return "limit for the card's whole life"
+	case schema.BudgetPeriod:
+		return "limit for the budget period"
+	}
+	if length, ok := rollingLength(l.Window); ok {
+		if length == 24*time.Hour {
+			return "limit for any 24 hours"
+		}
+		return "limit for any " + strings.TrimSuffix(strings.TrimPrefix(string(l.Window), "rolling-"), "d") + " days"
+	}
+	return "limit"
+}

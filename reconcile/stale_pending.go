@@ -1,0 +1,49 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/tieout/tieout/schema"
+)
+
+// stalePending finds entries that have been pending for longer than the configured number of days. Top-ups are
+// orphan-topup's business.
+type stalePending struct{ cfg Config }
+
+func (stalePending) Code() schema.FindingCode { return schema.StalePending }
+
+func (c stalePending) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
+	return outcomes(c.Code(), func() ([]schema.Outcome, error) {
+		cards, err := readCards(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		var all []schema.Outcome
+		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{}) {
+			if err != nil {
+				return nil, fmt.Errorf("read entries: %w", err)
+			}
+			if e.Status != schema.Pending || e.Kind == schema.TopUp || !inPeriod(p, e.OccurredAt) {
+				continue
+			}
+			if _, over := graceOver(p, e.OccurredAt, c.cfg.StalePendingDays+1); !over {
+				continue
+			}
+			card, ok := cards.find(e.Source, e.CardID, e.CardAltID)
+			if !ok {
+				card = schema.Card{Source: e.Source, Provider: e.Provider, ID: e.CardID, Last4: e.CardLast4}
+			}
+			days := int(dateOf(deadline(p), p.Zone).Sub(dateOf(e.OccurredAt, p.Zone)) / (24 * time.Hour))
+			all = append(all, found(finding(card, schema.Finding{
+				Code: c.Code(), Severity: schema.Medium, EntryID: e.ID(), Reference: e.Reference, Subject: e.ID(), Actual: e.Amount,
+				PeriodFrom: e.OccurredAt, PeriodTo: e.OccurredAt, SubjectAt: subjectAt(p, e.OccurredAt), Evidence: []string{e.ID()},
+				Message: fmt.Sprintf("%s: %s has been pending for %s. Ask the provider whether it will still post or has lapsed; until then it counts as spend.",
+					cardText(card), entryText(&e, p.Zone), count(days, "day", "days")),
+			})))
+		}
+		return all, nil
+	})
+}

@@ -1,0 +1,71 @@
+package reconcile
+
+import (
+	"context"
+	"fmt"
+	"iter"
+	"time"
+
+	"github.com/tieout/tieout/schema"
+)
+
+// unknownCard finds entries on cards that no card list contains: one finding for each such card. Rows that name no card
+// are none. A source of which no card is known was never listed, which is incomplete-extract's business.
+type unknownCard struct{}
+
+func (unknownCard) Code() schema.FindingCode { return schema.UnknownCard }
+
+func (c unknownCard) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
+	return outcomes(c.Code(), func() ([]schema.Outcome, error) {
+		cards, err := readCards(ctx, v)
+		if err != nil {
+			return nil, err
+		}
+		listed := map[string]bool{}
+		for key := range cards.byID {
+			listed[key.source] = true
+		}
+		type group struct {
+			first   schema.Entry // in the period
+			last    time.Time
+			entries int
+		}
+		var groups []*group
+		var at cardKey
+		var g *group
+		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{}) {
+			if err != nil {
+				return nil, fmt.Errorf("read entries: %w", err)
+			}
+			key := cardKey{e.Source, e.CardID}
+			if key != at {
+				at, g = key, nil
+			}
+			if e.CardID == "" || !listed[e.Source] || !inPeriod(p, e.OccurredAt) {
+				continue
+			}
+			if _, known := cards.find(e.Source, e.CardID, e.CardAltID); known {
+				continue
+			}
+			if g == nil {
+				g = &group{first: e}
+				groups = append(groups, g)
+			}
+			g.entries++
+			g.last = e.OccurredAt
+		}
+		var all []schema.Outcome
+		for _, g := range groups {
+			e := g.first
+			card := schema.Card{Source: e.Source, Provider: e.Provider, ID: e.CardID, Last4: e.CardLast4}
+			all = append(all, found(finding(card, schema.Finding{
+				Code: c.Code(), Severity: schema.Medium, EntryID: e.ID(), Subject: e.CardID, Evidence: []string{e.ID()},
+				PeriodFrom: e.OccurredAt, PeriodTo: g.last, SubjectAt: subjectAt(p, e.OccurredAt),
+				Message: fmt.Sprintf("%s (%s): no card list of %s contains this card, and it has %s in the period, first %s. "+
+					"Ask whose card it is; a card that was deleted before it was first listed is one innocent reason.",
+					cardText(card), card.ID, card.Source, count(g.entries, "entry", "entries"), entryText(&e, p.Zone)),
+			})))
+		}
+		return all, nil
+	})
+}
