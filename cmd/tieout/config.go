@@ -59,7 +59,7 @@ type SourceConfig struct {
 	StartDate         string // YYYY-MM-DD in the accounting zone; empty: everything the provider gives
 
 	AccountID, UserID string                // whop: exactly one is set
-	APIVersion        string                // whop: sent as Api-Version-Date; empty: the version tieout was tested with
+	APIVersion        string                // whop: sent as Api-Version-Date
 	LegalEntity       string                // slash; may be empty
 	Categories        []string              // slash
 	BalanceUnit       reconcile.BalanceUnit // bitnob
@@ -99,23 +99,16 @@ var configKeys = map[string][]string{
 	string(schema.StalePending): {"after_days"},
 }
 
-// issuerSettings is what a configuration must know of a provider: its production URL, a pace within its documented quota
-// (Slash and Bitnob document none: a cautious one) and the keys that only it has.
-var issuerSettings = map[schema.Provider]struct {
-	baseURL           string
-	requestsPerSecond float64
-	keys              []string
-}{
-	schema.Bill:   {"https://gateway.prod.bill.com/connect", 1, nil},
-	schema.Slash:  {"https://api.slash.com", 2, []string{"legal_entity", "categories"}},
-	schema.Whop:   {"https://api.whop.com/api/v1", 10, []string{"account_id", "user_id", "api_version"}},
-	schema.Bitnob: {"https://api.bitnob.co/api/v1", 1, []string{"balance_unit"}},
+// issuerKeys lists the keys of a source that only one provider has.
+var issuerKeys = map[schema.Provider][]string{
+	schema.Slash:  {"legal_entity", "categories"},
+	schema.Whop:   {"account_id", "user_id", "api_version"},
+	schema.Bitnob: {"balance_unit"},
 }
 
 var (
-	reportFormats   = []string{"xlsx", "csv", "html"}
-	slashCategories = []string{"card", "ach", "wire", "international_wire", "rtp", "fee", "internal"}
-	findingCodes    = []schema.FindingCode{
+	reportFormats = []string{"xlsx", "csv", "html"}
+	findingCodes  = []schema.FindingCode{
 		schema.LimitBreach, schema.OrphanTopUp, schema.BalanceDrift, schema.UnitMismatch, schema.DuplicateEntry,
 		schema.UnknownCard, schema.SpendOnClosedCard, schema.StalePending, schema.VanishedEntry, schema.RejectedRecord,
 		schema.IncompleteExtract, schema.UnknownField,

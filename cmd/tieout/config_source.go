@@ -2,13 +2,15 @@ package main
 
 import (
 	"regexp"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/tieout/tieout/extract/all"
+	"github.com/tieout/tieout/extract/slash"
+	"github.com/tieout/tieout/extract/whop"
 	"github.com/tieout/tieout/reconcile"
 	"github.com/tieout/tieout/schema"
 )
@@ -90,17 +92,16 @@ func (r *configReader) source(n *yaml.Node, where string) SourceConfig {
 
 // issuer fills in what depends on the provider, and refuses settings that belong to another one.
 func (r *configReader) issuer(n *yaml.Node, keys map[string]*yaml.Node, where string, s *SourceConfig) {
-	own := issuerSettings[s.Provider]
-	if keys["base_url"] == nil {
-		s.BaseURL = own.baseURL
-	}
-	if keys["requests_per_second"] == nil {
-		s.RequestsPerSecond = own.requestsPerSecond
-	}
-	for _, provider := range schema.Providers() {
-		for _, key := range issuerSettings[provider].keys {
-			if keys[key] != nil && !slices.Contains(own.keys, key) {
-				r.problem(keys[key], "%s: %s is a setting of %s sources, not of %s", where, key, provider, s.Provider)
+	for _, known := range all.List() {
+		if known.Provider == s.Provider && keys["base_url"] == nil {
+			s.BaseURL = known.BaseURL
+		}
+		if known.Provider == s.Provider && keys["requests_per_second"] == nil {
+			s.RequestsPerSecond = known.RequestsPerSecond
+		}
+		for _, key := range issuerKeys[known.Provider] {
+			if known.Provider != s.Provider && keys[key] != nil {
+				r.problem(keys[key], "%s: %s is a setting of %s sources, not of %s", where, key, known.Provider, s.Provider)
 			}
 		}
 	}
@@ -112,7 +113,7 @@ func (r *configReader) issuer(n *yaml.Node, keys map[string]*yaml.Node, where st
 		s.Categories = []string{"card", "fee"}
 		if k := keys["categories"]; k != nil {
 			name := where + ": categories"
-			s.Categories = r.list(k, name, r.oneOf(name, slashCategories))
+			s.Categories = r.list(k, name, r.oneOf(name, slash.Categories()))
 		}
 	case schema.Bitnob:
 		s.BalanceUnit = reconcile.AutoUnit
@@ -129,6 +130,7 @@ func (r *configReader) whop(n *yaml.Node, keys map[string]*yaml.Node, where stri
 	}
 	s.AccountID = r.id(keys["account_id"], where+": account_id")
 	s.UserID = r.id(keys["user_id"], where+": user_id")
+	s.APIVersion = whop.DefaultAPIVersion
 	k := keys["api_version"]
 	if k == nil {
 		return

@@ -14,7 +14,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tieout/tieout/extract/bill"
 	"github.com/tieout/tieout/extract/transport"
+	"github.com/tieout/tieout/extract/whop"
 	"github.com/tieout/tieout/reconcile"
 	"github.com/tieout/tieout/schema"
 )
@@ -75,7 +77,7 @@ func TestParseConfig_Defaults(t *testing.T) {
 		Reports:    ReportsConfig{filepath.Join("conf", "reports"), []string{"xlsx", "csv", "html"}},
 		Sources: []SourceConfig{{
 			Name: "a", Provider: schema.Bill, BaseURL: "https://gateway.prod.bill.com/connect",
-			Credential: transport.NewSecret(planted), RequestsPerSecond: 1, LookbackDays: 35,
+			Credential: transport.NewSecret(planted), RequestsPerSecond: bill.Issuer().RequestsPerSecond, LookbackDays: 35,
 		}},
 		Checks:   ChecksConfig{GraceDays: 3, StaleAfterDays: 10},
 		Schedule: ScheduleConfig{Nightly: "0 7 * * *"},
@@ -123,8 +125,7 @@ notify: {webhook: {url: {env: HOOK}}}
 		t.Errorf("webhook %q", got)
 	}
 	cfg.Schedule.Next, cfg.Checks.DriftTolerance = nil, ChecksConfig{}.DriftTolerance
-	bill, whop, slash, bitnob := schema.Bill, schema.Whop, schema.Slash, schema.Bitnob
-	newYork, err := time.LoadLocation("America/New_York")
+		newYork, err := time.LoadLocation("America/New_York")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -133,11 +134,11 @@ notify: {webhook: {url: {env: HOOK}}}
 		LedgerPath: filepath.FromSlash("conf/books/ledger.db"),
 		Reports:    ReportsConfig{filepath.FromSlash("/srv/reports"), []string{"csv"}},
 		Sources: []SourceConfig{
-			{Name: "bill-main", Provider: bill, BaseURL: "http://127.0.0.1:8080/bill", Credential: transport.NewSecret(planted), PageSize: 50, RequestsPerSecond: 0.5, StartDate: "2026-01-01"},
-			{Name: "whop.main", Provider: whop, BaseURL: "https://api.whop.com/api/v1", Credential: transport.NewSecret(planted), RequestsPerSecond: 10, LookbackDays: 35, AccountID: "biz_1", APIVersion: "2026-07-08-1"},
-			{Name: "whop_user", Provider: whop, BaseURL: "https://api.whop.com/api/v1", Credential: transport.NewSecret(planted), RequestsPerSecond: 10, LookbackDays: 35, UserID: "user_1"},
-			{Name: "slash-main", Provider: slash, BaseURL: "https://api.slash.com", Credential: transport.NewSecret(planted), RequestsPerSecond: 2, LookbackDays: 35, LegalEntity: "le_1", Categories: []string{"fee", "wire"}},
-			{Name: "bitnob-main", Provider: bitnob, BaseURL: "https://api.bitnob.co/api/v1", Credential: transport.NewSecret(planted), RequestsPerSecond: 1, LookbackDays: 35, BalanceUnit: reconcile.MinorUnit},
+			{Name: "bill-main", Provider: schema.Bill, BaseURL: "http://127.0.0.1:8080/bill", Credential: transport.NewSecret(planted), PageSize: 50, RequestsPerSecond: 0.5, StartDate: "2026-01-01"},
+			{Name: "whop.main", Provider: schema.Whop, BaseURL: "https://api.whop.com/api/v1", Credential: transport.NewSecret(planted), RequestsPerSecond: whop.Issuer().RequestsPerSecond, LookbackDays: 35, AccountID: "biz_1", APIVersion: "2026-07-08-1"},
+			{Name: "whop_user", Provider: schema.Whop, BaseURL: "https://api.whop.com/api/v1", Credential: transport.NewSecret(planted), RequestsPerSecond: whop.Issuer().RequestsPerSecond, LookbackDays: 35, UserID: "user_1", APIVersion: whop.DefaultAPIVersion},
+			{Name: "slash-main", Provider: schema.Slash, BaseURL: "https://api.slash.com", Credential: transport.NewSecret(planted), RequestsPerSecond: 2, LookbackDays: 35, LegalEntity: "le_1", Categories: []string{"fee", "wire"}},
+			{Name: "bitnob-main", Provider: schema.Bitnob, BaseURL: "https://api.bitnob.co/api/v1", Credential: transport.NewSecret(planted), RequestsPerSecond: 1, LookbackDays: 35, BalanceUnit: reconcile.MinorUnit},
 		},
 		Fundings: []string{filepath.FromSlash("conf/fundings/*.csv"), filepath.FromSlash("/srv/top-ups.xlsx")},
 		Checks:   ChecksConfig{GraceDays: 0, StaleAfterDays: 1},
@@ -264,7 +265,7 @@ func TestParseConfig_Refuses(t *testing.T) {
 		{"WhopWithTwoOwners", as("whop", "account_id: biz_1", "user_id: user_1"), "line 3: a: whop needs exactly one of"},
 		{"AnAccountThatIsNoID", as("whop", "account_id: biz 1&x=y"), "line 6: a: account_id must be an id"},
 		{"AVersionThatIsNoDate", as("whop", "user_id: u", "api_version: latest"), "line 7: a: api_version must be a date"},
-		{"AnUnknownCategory", as("slash", "categories: [card, cash]"), `line 6: a: categories: "cash" is not one of card, ach`},
+		{"AnUnknownCategory", as("slash", "categories: [card, cash]"), `line 6: a: categories: "cash" is not one of card, fee`},
 		{"NoCategory", as("slash", "categories: []"), "line 6: a: categories must be a list of at least one value"},
 		{"ALegalEntityThatIsNoID", as("slash", `legal_entity: "le\r\nx: y"`), "line 6: a: legal_entity holds a control character"},
 		{"AnUnknownBalanceUnit", as("bitnob", "balance_unit: cents"), `line 6: a: balance_unit: "cents" is not one of auto, minor, major`},
