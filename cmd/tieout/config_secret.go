@@ -111,7 +111,7 @@ func readSecretFile(path string) (string, error) {
 	if err != nil {
 		return "", reason(err)
 	}
-	defer func() { _ = f.Close() }() // only read from
+	defer func() { _ = f.Close() }()      // only read from
 	if info, err = f.Stat(); err != nil { // of what was opened, should the path have been swapped
 		return "", reason(err)
 	}

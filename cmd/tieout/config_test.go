@@ -125,7 +125,7 @@ notify: {webhook: {url: {env: HOOK}}}
 		t.Errorf("webhook %q", got)
 	}
 	cfg.Schedule.Next, cfg.Checks.DriftTolerance = nil, ChecksConfig{}.DriftTolerance
-		newYork, err := time.LoadLocation("America/New_York")
+	newYork, err := time.LoadLocation("America/New_York")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -844,7 +844,7 @@ func TestHouse_ReadmeNamesEverything(t *testing.T) {
 	var walk func(c *cobra.Command)
 	walk = func(c *cobra.Command) {
 		for _, sub := range c.Commands() {
-			if sub.Runnable() {
+			if !sub.HasSubCommands() {
 				commands = append(commands, strings.TrimPrefix(sub.CommandPath(), root.Name()+" "))
 			}
 			walk(sub)
