@@ -128,18 +128,17 @@ func words(v Value, depth int) string {
 var tryAgain = regexp.MustCompile(`(?i)try again in (\d{1,6}) (second|minute)s?`)
 
 // retryAfter is how long an answer asks to wait; 0 where it does not say or says it in no way that is understood. A date
-// is compared with the answer's own Date, so that a wrong local clock does not matter.
+// is compared with the answer's own Date, so that neither a wrong local clock nor a recorded clock that stands still
+// matters; without a Date it says nothing.
 func retryAfter(h http.Header, msg string) time.Duration {
 	value := strings.TrimSpace(h.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
 		return time.Duration(seconds) * time.Second
 	}
-	if at, err := http.ParseTime(value); err == nil {
-		wait := time.Until(at)
-		if sent, err := http.ParseTime(h.Get("Date")); err == nil {
-			wait = at.Sub(sent)
-		}
-		return max(wait, 0)
+	at, errAt := http.ParseTime(value)
+	sent, errSent := http.ParseTime(h.Get("Date"))
+	if errAt == nil && errSent == nil {
+		return max(at.Sub(sent), 0)
 	}
 	if m := tryAgain.FindStringSubmatch(msg); m != nil {
 		n, err := strconv.Atoi(m[1])
