@@ -411,10 +411,15 @@ func (d *driftJudge) readBalance(a *account, f schema.Figure) (money.Amount, err
 	if err != nil {
 		return money.Amount{}, err
 	}
+	read, unit := money.ParseMinor, MinorUnit
 	if d.units[a.card.Source].Unit == MajorUnit {
-		return money.Parse(f.Raw, currency)
+		read, unit = money.Parse, MajorUnit
 	}
-	return money.ParseMinor(f.Raw, currency)
+	amount, err := read(f.Raw, currency)
+	if err != nil {
+		return money.Amount{}, fmt.Errorf("the provider's figure %q cannot be read in %s units of %s", f.Raw, unit, currency)
+	}
+	return amount, nil
 }
 
 // opening is the positive difference of a card's first balance, where the history up to it is complete and nothing
@@ -541,9 +546,9 @@ func bases(held []comparison) (map[schema.FigureName]basis, []schema.Finding) {
 		mixed = append(mixed, schema.Finding{
 			Code: schema.BalanceDrift, Reason: mixedBasis, Severity: schema.Low, Source: latest.card.Source, Provider: latest.card.Provider,
 			Subject: string(name), PeriodFrom: latest.observed, PeriodTo: latest.observed, SubjectAt: latest.observed,
-			Message: fmt.Sprintf("The cards of %s do not agree with the ledger in one way: the provider's %s equals posted entries alone on %s "+
-				"and posted with pending entries on %s. Ask the provider whether that figure counts pending entries.",
-				latest.card.Source, figureText(name), count(only[onPosted], "card", "cards"), count(only[withPending], "card", "cards")),
+			Message: fmt.Sprintf("The cards of %s agree with the ledger, but not all on one basis: on %s the %s is that of posted entries alone, "+
+				"on %s that of posted and pending entries. Ask the provider whether this figure counts pending entries.",
+				latest.card.Source, count(only[onPosted], "card", "cards"), figureText(name), count(only[withPending], "card", "cards")),
 		})
 	}
 	return majority, mixed

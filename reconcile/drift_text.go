@@ -26,8 +26,12 @@ func driftMessage(c comparison, on basis, x drift) string {
 		fmt.Fprintf(&m, " The history is not complete: the sum is rolled forward from %s, when the balance agreed.", timeText(c.rolled, c.zone))
 	}
 	if x.opening != 0 {
-		fmt.Fprintf(&m, " %s of it has stood since the first balance that was read, on %s, and is taken for opening funding: money put on the card "+
-			"at its creation, which the provider lists in no entry.", minorText(x.opening, currency), dateText(x.openedAt, c.zone))
+		part := "It"
+		if x.rest != 0 {
+			part = minorText(x.opening, currency) + " of it"
+		}
+		fmt.Fprintf(&m, " %s has stood since the first balance that was read, on %s, and is taken for opening funding: money put on the card "+
+			"at its creation, which the provider lists in no entry.", part, dateText(x.openedAt, c.zone))
 	}
 	if x.name == openingFunding {
 		return m.String()

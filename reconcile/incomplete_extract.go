@@ -56,8 +56,8 @@ func (c incompleteExtract) Run(ctx context.Context, v schema.View, p schema.Peri
 				if read && record.Verdict != schema.VerdictComplete && record.Reason != "" {
 					why += " (" + record.Reason + ")"
 				}
-				f.Message = fmt.Sprintf("%s: the %s of %s are not complete: %s. Run sync or backfill again before relying on the figures.",
-					s.Name, name, s.Provider, why)
+				f.Message = fmt.Sprintf("The %s of %s are not complete: %s. Run sync or backfill again before relying on the figures.",
+					name, s.Name, why)
 				all = append(all, found(f))
 			}
 		}

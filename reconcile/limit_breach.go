@@ -338,8 +338,8 @@ func (l limitJudge) budgetPeriods(a *account, h limitHistory, moves []move) ([]s
 		b.from, b.to = w.From, w.To
 		f := l.finding(a, h, b, inside, w.zone)
 		if i := slices.IndexFunc(reported, func(r schema.Finding) bool { return r.WindowStart.Equal(w.From) }); i >= 0 {
-			reported[i].Message += fmt.Sprintf(" The ledger's own running spend reached %s, against a limit of %s, with %s.",
-				amountText(f.Actual), amountText(f.Expected), entryText(b.move.entry, w.zone))
+			reported[i].Message += fmt.Sprintf(" The ledger's own running spend reached %s, against a limit of %s, with %s.%s",
+				amountText(f.Actual), amountText(f.Expected), entryText(b.move.entry, w.zone), l.remarks(a, h, b, inside, w.zone))
 			reported[i].Evidence = f.Evidence
 			continue
 		}
@@ -434,7 +434,7 @@ func (l limitJudge) reported(a *account, h limitHistory) []schema.Finding {
 			f.Severity = schema.Medium
 			raised = raisedText(h, j, zone)
 		}
-		f.Message = fmt.Sprintf("%s: the provider itself reported on %s that the card had spent %s of a limit of %s %s.%s", cardText(a.card),
+		f.Message = fmt.Sprintf("%s: the provider itself reported on %s that the card had spent %s, against a limit of %s, %s.%s", cardText(a.card),
 			timeText(r.seen, zone), amountText(r.spent), amountText(limit), when, raised)
 		findings = append(findings, f)
 	}
@@ -473,8 +473,8 @@ func (l limitJudge) finding(a *account, h limitHistory, b breach, moves []move, 
 		f.WindowStart = b.from
 	}
 	var m strings.Builder
-	fmt.Fprintf(&m, "%s spent %s %s, which is %s more than its %s of %s", cardText(a.card), amountText(f.Actual),
-		whenText(h.limit, b, zone), minorText(b.excess, limit.Currency()), limitText(h.limit), amountText(limit))
+	fmt.Fprintf(&m, "%s spent %s %s, which is %s more than its %s", cardText(a.card), amountText(f.Actual),
+		whenText(h.limit, b, zone), minorText(b.excess, limit.Currency()), limitText(h.limit, limit))
 	if b.first.entry == b.move.entry {
 		fmt.Fprintf(&m, "; it went over with %s.", entryText(b.move.entry, zone))
 	} else {
@@ -486,17 +486,24 @@ func (l limitJudge) finding(a *account, h limitHistory, b breach, moves []move, 
 		f.Severity = schema.Medium
 		m.WriteString(raisedText(h, j, zone))
 	}
+	m.WriteString(l.remarks(a, h, b, moves, zone))
+	f.Message = m.String()
+	return f
+}
+
+// remarks tell a limit that was lowered and captures above their authorizations from plain overspending.
+func (l limitJudge) remarks(a *account, h limitHistory, b breach, moves []move, zone *time.Location) string {
+	text := ""
 	if b.observed > 0 {
 		if before := h.amount[b.observed-1]; before.Known() && before.Minor() >= b.spend {
-			fmt.Fprintf(&m, " The limit had been lowered from %s, as observed on %s.", amountText(before), dateText(h.at[b.observed], zone))
+			text += fmt.Sprintf(" The limit had been lowered from %s, as observed on %s.", amountText(before), dateText(h.at[b.observed], zone))
 		}
 	}
 	if above := l.capturedAbove(a, moves, b.move); above >= b.excess {
-		fmt.Fprintf(&m, " Purchases captured at %s more than they were authorized for account for it: as authorized they stayed within the limit.",
-			minorText(above, limit.Currency()))
+		text += fmt.Sprintf(" Captures of %s more than was authorized account for it: as authorized, the card stayed within its limit.",
+			minorText(above, h.amount[b.observed].Currency()))
 	}
-	f.Message = m.String()
-	return f
+	return text
 }
 
 // capturedAbove is by how much the purchases of a window, up to a move, were captured above the authorizations that the
@@ -547,10 +554,7 @@ func whenText(limit schema.Limit, b breach, zone *time.Location) string {
 		return "since it was created"
 	}
 	if length, ok := rollingLength(limit.Window); ok {
-		if length == 24*time.Hour {
-			return "in the 24 hours up to " + timeText(b.to, zone)
-		}
-		return fmt.Sprintf("in the %d days up to %s", int(length/(24*time.Hour)), timeText(b.to, zone))
+		return "in the " + lengthText(length) + " up to " + timeText(b.to, zone)
 	}
 	return spanText(w, zone)
 }

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"slices"
 	"sort"
-	"strings"
 	"time"
 
 	"github.com/tieout/tieout/schema"
@@ -33,6 +32,9 @@ func limitHistories(observations []schema.Observation) []limitHistory {
 			continue
 		}
 		at = append(at, o.ObservedAt)
+		if o.NoLimit {
+			continue
+		}
 		for _, l := range o.Limits {
 			key := l.Key()
 			h := byKey[key]
@@ -118,21 +120,25 @@ func (b budgets) at(source, id string, t time.Time) (schema.Budget, bool) {
 	return all[max(after-1, 0)], true
 }
 
-// limitText is a limit in words: "daily limit".
-func limitText(l schema.Limit) string {
+// limitText is a limit in words: "daily limit of 100.00 USD".
+func limitText(l schema.Limit, amount money.Amount) string {
+	limit := "limit of " + amountText(amount)
 	switch l.Window {
-	case schema.Daily, schema.Weekly, schema.Monthly, schema.Yearly:
-		return string(l.Window) + " limit"
-	case schema.Lifetime:
-		return "limit for the card's whole life"
+	case schema.Daily, schema.Weekly, schema.Monthly, schema.Yearly, schema.Lifetime:
+		return string(l.Window) + " " + limit
 	case schema.BudgetPeriod:
-		return "limit for the budget period"
+		return "budget-period " + limit
 	}
 	if length, ok := rollingLength(l.Window); ok {
-		if length == 24*time.Hour {
-			return "limit for any 24 hours"
-		}
-		return "limit for any " + strings.TrimSuffix(strings.TrimPrefix(string(l.Window), "rolling-"), "d") + " days"
+		return limit + " for any " + lengthText(length)
 	}
-	return "limit"
+	return limit
+}
+
+// lengthText is the length of a rolling window in words.
+func lengthText(length time.Duration) string {
+	if length == 24*time.Hour {
+		return "24 hours"
+	}
+	return count(int(length/(24*time.Hour)), "day", "days")
 }

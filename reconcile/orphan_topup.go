@@ -443,8 +443,8 @@ func (j *topUpJudge) message(r *reference, reason string, candidate *schema.Entr
 	case cardUnknown:
 		return fmt.Sprintf("%s: %s, and no card list of %s contains that card. Ask whose card it is.", card, paid(), f.Source)
 	case duplicateReference:
-		return fmt.Sprintf("%s: one reference was used more than once %s: %s at the provider (%s together) and %s in the books (%s together). "+
-			"Check whether the money was sent twice.", card, ref, count(len(r.live), "top-up", "top-ups"), totalText(f.Actual),
+		return fmt.Sprintf("%s: the reference %q was used more than once: %s at the provider%s and %s in the books%s. Check whether the money was sent twice.",
+			card, r.text, count(len(r.live), "top-up", "top-ups"), totalText(f.Actual),
 			count(len(r.fundings), "funding record", "funding records"), totalText(f.Expected))
 	case failedAtProvider:
 		return fmt.Sprintf("%s: %s, and the top-up failed at the provider. Check whether the money came back.", card, booked())
@@ -453,7 +453,7 @@ func (j *topUpJudge) message(r *reference, reason string, candidate *schema.Entr
 	case amountMismatch:
 		return fmt.Sprintf("%s: %s, but the books sent %s, a difference of %s %s.", card, paid(), amountText(f.Expected), f.Difference(), f.Currency())
 	case pendingPastGrace:
-		return fmt.Sprintf("%s: %s that is still pending after %s. Ask the provider what became of it.", card, paid(),
+		return fmt.Sprintf("%s: %s, still pending after %s. Ask the provider what became of it.", card, paid(),
 			count(j.cfg.GraceDays, "day", "days"))
 	case noFundingRecord:
 		return fmt.Sprintf("%s: %s, and the books have no record of sending it. Find out who sent it, or import the missing funding record.", card, paid())
@@ -469,7 +469,7 @@ func (j *topUpJudge) message(r *reference, reason string, candidate *schema.Entr
 
 func totalText(a money.Amount) string {
 	if !a.Known() {
-		return "no single total"
+		return ""
 	}
-	return amountText(a)
+	return " (" + amountText(a) + ")"
 }

@@ -55,7 +55,7 @@ func lastDate(w schema.Window, zone *time.Location) string {
 	return dateText(w.To.Add(-time.Microsecond), zone)
 }
 
-// entryText names an entry: `the purchase of 12.50 USD at ACME on 2026-08-02 (slash-main/t1)`.
+// entryText names an entry: `the purchase of 12.50 USD at "ACME" on 2026-08-02 (slash-main/t1)`.
 func entryText(e *schema.Entry, zone *time.Location) string {
 	amount := e.Amount
 	if positive, err := amount.Neg(); err == nil && amount.Sign() < 0 {
@@ -63,7 +63,7 @@ func entryText(e *schema.Entry, zone *time.Location) string {
 	}
 	text := fmt.Sprintf("the %s of %s", kindText(e.Kind), amountText(amount))
 	if e.Merchant != "" {
-		text += " at " + e.Merchant
+		text += fmt.Sprintf(" at %q", e.Merchant)
 	}
 	return text + fmt.Sprintf(" on %s (%s)", dateText(e.OccurredAt, zone), e.ID())
 }

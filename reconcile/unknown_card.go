@@ -58,12 +58,16 @@ func (c unknownCard) Run(ctx context.Context, v schema.View, p schema.Period) it
 		for _, g := range groups {
 			e := g.first
 			card := schema.Card{Source: e.Source, Provider: e.Provider, ID: e.CardID, Last4: e.CardLast4}
+			name := cardText(card)
+			if card.Last4 != "" {
+				name += " (" + card.ID + ")"
+			}
 			all = append(all, found(finding(card, schema.Finding{
 				Code: c.Code(), Severity: schema.Medium, EntryID: e.ID(), Subject: e.CardID, Evidence: []string{e.ID()},
 				PeriodFrom: e.OccurredAt, PeriodTo: g.last, SubjectAt: subjectAt(p, e.OccurredAt),
-				Message: fmt.Sprintf("%s (%s): no card list of %s contains this card, and it has %s in the period, first %s. "+
+				Message: fmt.Sprintf("%s: no card list of %s contains this card, and it has %s in the period, first %s. "+
 					"Ask whose card it is; a card that was deleted before it was first listed is one innocent reason.",
-					cardText(card), card.ID, card.Source, count(g.entries, "entry", "entries"), entryText(&e, p.Zone)),
+					name, card.Source, count(g.entries, "entry", "entries"), entryText(&e, p.Zone)),
 			})))
 		}
 		return all, nil

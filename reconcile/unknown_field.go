@@ -46,9 +46,9 @@ func (c unknownField) Run(ctx context.Context, v schema.View, p schema.Period) i
 			if n.Detail != "" {
 				detail = " (" + n.Detail + ")"
 			}
-			f.Message = fmt.Sprintf("%s of %s in %s have something in %s that tieout does not know%s, first in record %s. "+
+			f.Message = fmt.Sprintf("The %s of %s have something in %s that tieout does not know%s, in %s, first in %s. "+
 				"The provider may have changed its interface: look for a newer version of tieout.",
-				count(records[key], "record", "records"), n.Stream, n.Source, n.Field, detail, n.ExternalID)
+				n.Stream, n.Source, n.Field, detail, count(records[key], "record", "records"), n.ExternalID)
 			if n.Stream == schema.Transactions {
 				f.EntryID = n.Source + "/" + n.ExternalID
 			}

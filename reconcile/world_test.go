@@ -318,8 +318,12 @@ func (w *world) line(word string, f []string) error {
 			Status: schema.Status(f[4]), OccurredAt: r.instant(f[5]), PostedAt: r.instant(f[6]), Amount: r.amount(f[7], o.get("cur")), Literal: f[7],
 			Merchant: o.get("at"), Reference: o.get("ref"), LinkedID: o.get("link"), CardAltID: o.get("alt")})
 	case "funding":
-		w.fundings = append(w.fundings, schema.Funding{ID: fmt.Sprintf("f%d", len(w.fundings)), Reference: f[0], Amount: r.amount(f[1], f[2]), SentAt: r.instant(f[3]),
-			SentText: f[3], CardID: o.get("card"), Source: o.get("source")})
+		sent, err := time.ParseInLocation(time.DateOnly, f[3], w.period.Zone)
+		if err != nil {
+			sent = r.instant(f[3])
+		}
+		w.fundings = append(w.fundings, schema.Funding{ID: fmt.Sprintf("f%d", len(w.fundings)), Reference: f[0], Amount: r.amount(f[1], f[2]), SentAt: sent.UTC(),
+			SentText: f[3], DateOnly: err == nil, CardID: o.get("card"), Source: o.get("source")})
 	case "complete", "partial", "failed":
 		w.completeness = append(w.completeness, schema.Completeness{Source: f[0], Stream: schema.Stream(f[1]), Window: schema.Window{From: r.instant(f[2]), To: r.instant(f[3])},
 			Verdict: schema.Verdict(word), Reason: o.get("reason"), RecordedAt: r.instant(f[3])})
