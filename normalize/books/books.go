@@ -40,7 +40,7 @@ import (
 // Limits bounds what a file may cost. A field that is zero means its default.
 type Limits struct {
 	Bytes    int64 // size of the file; default 16 MiB
-	Inflated int64 // size of all parts of a workbook when inflated; default 64 MiB
+	Inflated int64 // size of all parts of a workbook when inflated; default 32 MiB
 	Rows     int   // lines that are not blank, without the header; default 100,000
 }
 
@@ -49,7 +49,7 @@ func (l Limits) withDefaults() Limits {
 		l.Bytes = 16 << 20
 	}
 	if l.Inflated == 0 {
-		l.Inflated = 64 << 20
+		l.Inflated = 32 << 20
 	}
 	if l.Rows == 0 {
 		l.Rows = 100_000
@@ -97,7 +97,7 @@ func read(name string, r io.Reader, zone *time.Location, limits Limits) ([]schem
 	case ".csv":
 		s, err = csvSheet(data)
 	case ".xlsx":
-		s, err = workbookSheet(data, limits.Inflated)
+		s, err = workbookSheet(data, limits)
 	default:
 		err = errors.New("neither .csv nor .xlsx; save the file as one of the two")
 	}

@@ -326,8 +326,17 @@ func TestRead_BoundsAnInflatingWorkbook(t *testing.T) {
 	}
 }
 
+func TestRead_BoundsTheWidthOfAWorkbook(t *testing.T) {
+	rows := [][]string{columns, make([]string, 600)}
+	rows[1][599] = "far to the right"
+	_, _, err := Read("f.xlsx", bytes.NewReader(workbook(t, false, rows...)), time.UTC, Limits{Rows: 2})
+	if err == nil || !strings.Contains(err.Error(), "a sheet spans more than 512 cells") {
+		t.Errorf("error %v; want a refusal by width", err)
+	}
+}
+
 // rewritten changes a part of a workbook as a faulty program would write it.
-func rewritten(t *testing.T, data []byte, part string, change func(string) string) []byte {
+func rewritten(t testing.TB, data []byte, part string, change func(string) string) []byte {
 	t.Helper()
 	in, err := zip.NewReader(bytes.NewReader(data), int64(len(data)))
 	if err != nil {

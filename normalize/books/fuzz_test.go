@@ -27,7 +27,23 @@ func FuzzReadWorkbook(f *testing.F) {
 	f.Fuzz(func(t *testing.T, data []byte) { check(t, "f.xlsx", data) })
 }
 
-// FuzzWorkbookCells fuzzes what the zip around a workbook hides from the fuzzer.
+// FuzzReadWorkbookParts fuzzes the parts that a zip hides from the fuzzer.
+func FuzzReadWorkbookParts(f *testing.F) {
+	whole := workbook(f, false, columns, []string{"R", "#19.989999999999998", "usd", "#46235"}, []string{"S", "x", "USD", "2026-08-01"})
+	const sheet, texts, book = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/workbook.xml"
+	var seed [3]string
+	for i, name := range []string{sheet, texts, book} {
+		rewritten(f, whole, name, func(s string) string { seed[i] = s; return s })
+	}
+	f.Add(seed[0], seed[1], seed[2])
+	f.Fuzz(func(t *testing.T, a, b, c string) {
+		data := rewritten(t, whole, sheet, func(string) string { return a })
+		data = rewritten(t, data, texts, func(string) string { return b })
+		check(t, "f.xlsx", rewritten(t, data, book, func(string) string { return c }))
+	})
+}
+
+// FuzzWorkbookCells fuzzes what becomes of one cell.
 func FuzzWorkbookCells(f *testing.F) {
 	for _, cell := range []string{"19.989999999999998", "12.499999999999999", "1E-2", "46235", "46235.0", "99999", "-0", "1e99", "00012345678901234567890"} {
 		f.Add(cell)

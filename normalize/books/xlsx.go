@@ -17,10 +17,10 @@ import (
 )
 
 // workbookSheet reads the first sheet of a workbook, with cells as they are stored rather than as they are shown.
-func workbookSheet(data []byte, inflated int64) (sheet, error) {
+func workbookSheet(data []byte, limits Limits) (sheet, error) {
 	// Equal limits keep everything in memory: above the second, parts would be written to the temporary folder.
 	file, err := excelize.OpenReader(bytes.NewReader(data), excelize.Options{
-		RawCellValue: true, UnzipSizeLimit: inflated, UnzipXMLSizeLimit: inflated,
+		RawCellValue: true, UnzipSizeLimit: limits.Inflated, UnzipXMLSizeLimit: limits.Inflated,
 	})
 	if err != nil {
 		return sheet{}, fmt.Errorf("not a workbook that can be read: %w", err)
@@ -33,7 +33,7 @@ func workbookSheet(data []byte, inflated int64) (sheet, error) {
 	if len(names) == 0 {
 		return sheet{}, errors.New("a workbook without a sheet")
 	}
-	if err := checkSheets(file); err != nil {
+	if err := checkSheets(file, limits.Rows*maxWidth); err != nil {
 		return sheet{}, fmt.Errorf("not a workbook that can be read: %w", err)
 	}
 	date1904 := props.Date1904 != nil && *props.Date1904
@@ -62,21 +62,25 @@ func workbookSheet(data []byte, inflated int64) (sheet, error) {
 	}, nil
 }
 
+// maxWidth is the average number of columns beyond which a sheet is refused: each row costs as much as its last cell is
+// far to the right.
+const maxWidth = 256
+
 // checkSheets refuses what the library would pass over in silence: a sheet that breaks off, and cells out of order, which
-// it would put into the wrong columns.
-func checkSheets(file *excelize.File) (err error) {
+// it would put into the wrong columns; and what would cost it out of proportion.
+func checkSheets(file *excelize.File, maxCells int) (err error) {
 	file.Pkg.Range(func(name, part any) bool {
 		if content, ok := part.([]byte); ok && strings.HasPrefix(strings.ToLower(name.(string)), "xl/worksheets/sheet") {
-			err = checkSheet(content)
+			err = checkSheet(content, maxCells)
 		}
 		return err == nil
 	})
 	return err
 }
 
-func checkSheet(content []byte) error {
+func checkSheet(content []byte, maxCells int) error {
 	dec := xml.NewDecoder(bytes.NewReader(content))
-	row, column := 0, 0
+	row, column, cells := 0, 0, 0
 	for {
 		token, err := dec.Token()
 		if err == io.EOF {
@@ -106,6 +110,9 @@ func checkSheet(content []byte) error {
 				if column, at, err = excelize.CellNameToCoordinates(r); err != nil || at != row || column <= last {
 					return fmt.Errorf("its cells are out of order in row %d", row)
 				}
+			}
+			if cells += column - last; cells > maxCells {
+				return fmt.Errorf("a sheet spans more than %d cells; delete what is beside the columns", maxCells)
 			}
 		}
 	}
