@@ -1,7 +1,9 @@
 package transport
 
 import (
+	"iter"
 	"regexp"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -63,37 +65,51 @@ func digitRun(s string) run {
 
 func maskRun(out *strings.Builder, s string, r run) {
 	from := 0
-	for i := 0; i < len(r.digits); {
-		n := r.cardAt(i)
-		if n == 0 {
-			i++
-			continue
-		}
+	for i, n := range r.cards() {
 		out.WriteString(s[from:r.at[i]])
 		out.WriteString(masked)
-		i += n
-		from = r.at[i-1] + 1
+		from = r.at[i+n-1] + 1
 	}
 	out.WriteString(s[from:])
 }
 
-// cardAt is the number of digits of the card number that starts at digit i; 0: none does.
-func (r run) cardAt(i int) int {
-	begins := i == 0 || r.at[i] > r.at[i-1]+1
-	for n := min(19, len(r.digits)-i); n >= 13; n-- {
-		ends := i+n == len(r.digits) || r.at[i+n] > r.at[i+n-1]+1
-		number := r.digits[i : i+n]
-		if (begins && ends || network(number)) && luhn(number) {
-			return n
+// cards yields where card numbers start and how many digits they have, in order. Numbers that stand by themselves go
+// first, so that a date before a card number does not take its first digits.
+func (r run) cards() iter.Seq2[int, int] {
+	length := make([]int, len(r.digits)) // of the card number that starts at a digit
+	taken := make([]bool, len(r.digits))
+	for _, is := range []func(i, n int) bool{r.alone, r.network} {
+		for i := range r.digits {
+			for n := min(19, len(r.digits)-i); n >= 13; n-- {
+				if is(i, n) && luhn(r.digits[i:i+n]) && !slices.Contains(taken[i:i+n], true) {
+					length[i] = n
+					for k := range n {
+						taken[i+k] = true
+					}
+					break
+				}
+			}
 		}
 	}
-	return 0
+	return func(yield func(int, int) bool) {
+		for i, n := range length {
+			if n > 0 && !yield(i, n) {
+				return
+			}
+		}
+	}
 }
 
-// network says whether digits have the length and prefix of Visa, Mastercard, American Express or Discover.
-func network(d []byte) bool {
+// alone says whether n digits from i begin and end where digits do.
+func (r run) alone(i, n int) bool {
+	return (i == 0 || r.at[i] > r.at[i-1]+1) && (i+n == len(r.digits) || r.at[i+n] > r.at[i+n-1]+1)
+}
+
+// network says whether n digits from i have the length and prefix of Visa, Mastercard, American Express or Discover.
+func (r run) network(i, n int) bool {
+	d := r.digits[i : i+n]
 	prefix := int(d[0])*1000 + int(d[1])*100 + int(d[2])*10 + int(d[3])
-	switch len(d) {
+	switch n {
 	case 15:
 		return prefix/100 == 34 || prefix/100 == 37
 	case 16:
@@ -143,5 +159,5 @@ func message(s string, credential Secret) string {
 		}
 		return r
 	}, cut(s, maxText))
-	return cut(strings.TrimSpace(Mask(email.ReplaceAllString(s, masked))), 300)
+	return Mask(cut(strings.TrimSpace(Mask(email.ReplaceAllString(s, masked))), 300))
 }

@@ -47,7 +47,7 @@ func (e *StatusError) retryable() bool {
 }
 
 // The end of a Slash message, "… [4041-2121cyx]", is the id of the request (Slash docs: Introduction).
-var bracketed = regexp.MustCompile(`\[([0-9A-Za-z-]{4,64})\]$`)
+var bracketed = regexp.MustCompile(`\[([0-9]+-[0-9A-Za-z]+)\]$`)
 
 func (c *Client) statusError(resp *http.Response, body []byte) *StatusError {
 	e := &StatusError{Source: c.source, Status: resp.StatusCode, Message: c.Message(body)}
