@@ -28,9 +28,9 @@ func bill(f fields, out *schema.Batch) {
 func billTransaction(f fields, out *schema.Batch) {
 	// The list gives parents only (BILL docs: Get list of transactions). Should a split's child come all the same, its
 	// parent already carries the money.
-	parent := f.id("parentTransactionId")
+	parent := f.firstID("parentTransactionUuid", "parentTransactionId")
 	if parent != "" && parent != f.id("id") && parent != f.record.ExternalID && !f.flag("isParent") {
-		f.note("parentTransactionId", "a split's child; not read, since its parent carries the whole amount")
+		f.note("isParent", "a split's child; not read, since its parent carries the whole amount")
 		return
 	}
 
@@ -123,29 +123,18 @@ func billCard(f fields) schema.Observation {
 
 // billBudget reads the period of a budget. Its currentPeriod.spent is an object, unlike a card's, and no check needs it.
 func billBudget(f fields) schema.Budget {
-	b := schema.Budget{
+	period := f.object("currentPeriod")
+	return schema.Budget{
 		Source:     f.record.Source,
 		ID:         f.record.ExternalID,
 		AltID:      altID(f, f.record.ExternalID),
 		Name:       f.name("name"),
+		Zone:       f.zone("timezone"),
+		StartDate:  period.date("startDate"),
+		EndDate:    period.date("endDate"),
 		Interval:   f.text("recurringInterval"),
 		ObservedAt: f.receivedAt(),
 	}
-	zone, err := f.zone("timezone")
-	if err != nil {
-		// Dates in an unknown zone bound nothing, and reading them as UTC would be a guess.
-		f.note("timezone", err.Error())
-		return b
-	}
-	b.Zone = zone
-	period := f.object("currentPeriod")
-	if b.StartDate, err = period.date("startDate"); err != nil {
-		period.note("startDate", err.Error())
-	}
-	if b.EndDate, err = period.date("endDate"); err != nil {
-		period.note("endDate", err.Error())
-	}
-	return b
 }
 
 // altID is the id that BILL gives beside the uuid.

@@ -3,6 +3,7 @@ package normalize
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -281,27 +282,28 @@ func (f fields) posted(status schema.Status, name string) time.Time {
 	return t
 }
 
-// date is the calendar date of a text that is a date, or that is a time and begins with one. Empty and no error: absent.
-func (f fields) date(name string) (string, error) {
+// date is the calendar date of a text that is a date, or that is a time and begins with one. One that cannot be read is
+// noted and kept as given, so that whoever counts from it sees that it cannot.
+func (f fields) date(name string) string {
 	s := f.text(name)
-	if s == "" {
-		return "", nil
-	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if _, err := time.Parse(layout, s); err == nil {
-			return s[:len(time.DateOnly)], nil
+			return s[:len(time.DateOnly)]
 		}
 	}
-	return "", fmt.Errorf("%s is not a date", show(s))
+	if s != "" {
+		f.note(name, show(s)+" is not a date")
+	}
+	return s
 }
 
-// zone is an IANA zone name that this machine knows. Empty and no error: absent.
-func (f fields) zone(name string) (string, error) {
+// zone is an IANA zone name. One that is not known is noted and kept as given.
+func (f fields) zone(name string) string {
 	s := f.text(name)
 	if _, err := time.LoadLocation(s); err != nil || s == "Local" {
-		return "", fmt.Errorf("%s is not an IANA time zone", show(s))
+		f.note(name, show(s)+" is not an IANA time zone")
 	}
-	return s, nil
+	return s
 }
 
 // currency reads an ISO 4217 code, in whatever case.
@@ -349,30 +351,26 @@ func (f fields) original(name string) (money.Amount, string) {
 		return money.Amount{}, ""
 	}
 	a, text, err := f.parse(name, raw)
-	if err != nil {
+	// Not reading one whose unit nobody documents is the rule, not news.
+	if err != nil && !errors.Is(err, errTwoDigits) {
 		f.note(name, whyNot(text, err))
 	}
 	return a, text
 }
 
-// limit completes a limit with its amount. One that cannot be read leaves the limit with an empty window, so that no
-// check compares against it, and a note says why.
+// limit completes a limit with its amount. One that cannot be read is noted and stays unknown, so that nothing is compared
+// against it.
 func (f fields) limit(name string, l schema.Limit) schema.Limit {
 	raw := f.value(name)
 	if raw == nil {
-		return f.unreadable(name, l, "missing")
+		f.note(name, "missing, so that the limit cannot be checked")
+		return l
 	}
 	a, text, err := f.parse(name, raw)
 	if err != nil {
-		return f.unreadable(name, l, whyNot(text, err))
+		f.note(name, whyNot(text, err))
 	}
 	l.Amount = a
-	return l
-}
-
-func (f fields) unreadable(name string, l schema.Limit, why string) schema.Limit {
-	f.note(name, "limit cannot be checked: "+why)
-	l.Window = ""
 	return l
 }
 

@@ -54,7 +54,7 @@ func (t moneyTable) find(path string) (moneyField, bool) {
 var (
 	errNoUnit    = errors.New("no unit is known for this field")
 	errNegative  = errors.New("negative where the provider documents a number without a sign; ask the provider which way the money went")
-	errTwoDigits = errors.New("kept as given: the provider does not say what it counts for a currency without two digits")
+	errTwoDigits = errors.New("the provider does not say what it counts for a currency without two digits")
 	errExponent  = errors.New("the exponent beside it is missing or is not 0 to 4")
 )
 

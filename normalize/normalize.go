@@ -8,7 +8,7 @@
 //     is missing or cannot be read, or when an id or time that it carries is malformed. An amount with more digits than
 //     its currency is rejected, never rounded.
 //   - A card or budget is rejected only without an id. A figure or limit that cannot be read is kept as not checkable:
-//     a Figure with a Problem and its raw text, a Limit with an empty Window.
+//     a Figure with a Problem and its raw text, a Limit without an amount.
 //   - Everything else that is out of the ordinary (an enum value, a type, a field not seen before) becomes a Note. A row
 //     with an unknown type or status is kept as held, which no sum counts.
 package normalize

@@ -172,15 +172,9 @@ func slashLimit(f fields) schema.Limit {
 	default:
 		f.unknownValue("preset", l.Word)
 	}
-	l = f.object("limitAmount").limit("amountCents", l)
-	var err error
-	if l.Zone, err = f.zone("timezone"); err != nil {
-		l = f.unreadable("timezone", l, err.Error())
-	}
+	l.Zone = f.zone("timezone")
 	if anchored {
-		if l.StartDate, err = f.date("startDate"); err != nil {
-			l = f.unreadable("startDate", l, err.Error())
-		}
+		l.StartDate = f.date("startDate")
 	}
-	return l
+	return f.object("limitAmount").limit("amountCents", l)
 }

@@ -127,17 +127,16 @@ func attribute(e xml.StartElement, name string) string {
 	return ""
 }
 
-var cellNumber = regexp.MustCompile(`^-?[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?$`)
+var cellNumber = regexp.MustCompile(`^[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?$`)
 
-// doubleBits and doubleDigits are the precision of the IEEE 754 doubles that workbooks store: every decimal of up to 15
-// digits survives being stored as one.
+// Workbooks store numbers as IEEE 754 doubles: 53 bits, which bring every decimal of up to 15 digits back.
 const (
 	doubleBits   = 53
 	doubleDigits = 15
 )
 
-// cellDecimal is the plain decimal of at most 15 digits that means the same stored number as cell, or cell unchanged where
-// there is none. Money never passes through the binary number: it only decides whether two texts name the same cell.
+// cellDecimal is the plain decimal of at most 15 digits that is stored as the same number as cell, or cell unchanged where
+// there is none.
 func cellDecimal(cell string) string {
 	if !cellNumber.MatchString(cell) {
 		return cell
@@ -147,16 +146,31 @@ func cellDecimal(cell string) string {
 		return cell
 	}
 	short := exact.Round(doubleDigits - int32(exact.NumDigits()) - exact.Exponent())
-	if !sameDouble(cell, short.String()) {
+	if stored(short.Rat()).Cmp(stored(exact.Rat())) != 0 {
 		return cell
 	}
 	return short.String()
 }
 
-func sameDouble(a, b string) bool {
-	x, _, errX := big.ParseFloat(a, 10, doubleBits, big.ToNearestEven)
-	y, _, errY := big.ParseFloat(b, 10, doubleBits, big.ToNearestEven)
-	return errX == nil && errY == nil && x.Cmp(y) == 0
+// stored is the number, not negative, that a workbook stores for x: the nearest with 53 bits, the even one of two. It is
+// worked out in integers.
+func stored(x *big.Rat) *big.Rat {
+	scale := doubleBits - x.Num().BitLen() + x.Denom().BitLen()
+	for {
+		num, den := new(big.Int).Set(x.Num()), new(big.Int).Set(x.Denom())
+		num.Lsh(num, uint(max(scale, 0)))
+		den.Lsh(den, uint(max(-scale, 0)))
+		bits, rest := new(big.Int).QuoRem(num, den, new(big.Int))
+		if bits.BitLen() > doubleBits {
+			scale-- // the first guess may be one bit too long
+			continue
+		}
+		if half := rest.Lsh(rest, 1).Cmp(den); half > 0 || half == 0 && bits.Bit(0) == 1 {
+			bits.Add(bits, big.NewInt(1))
+		}
+		unit := new(big.Rat).SetFrac(new(big.Int).Lsh(big.NewInt(1), uint(max(-scale, 0))), new(big.Int).Lsh(big.NewInt(1), uint(max(scale, 0))))
+		return unit.Mul(unit, new(big.Rat).SetInt(bits))
+	}
 }
 
 var cellSerial = regexp.MustCompile(`^([0-9]{5,6})(?:\.0+)?$`)
