@@ -52,7 +52,7 @@ func open(r schema.Record, table moneyTable) fields {
 		return f
 	}
 	for _, path := range r.Unknown {
-		f.notes = append(f.notes, f.newNote(schema.UnknownFieldNote, path, ""))
+		f.reading.notes = append(f.reading.notes, f.newNote(schema.UnknownFieldNote, path, ""))
 	}
 	return f
 }
@@ -82,7 +82,7 @@ func (f fields) note(name, detail string) {
 
 func (f fields) noteAs(code schema.NoteCode, name, detail string) {
 	if n := f.newNote(code, f.prefix+name, detail); !slices.Contains(f.notes, n) {
-		f.reading.notes = append(f.notes, n)
+		f.reading.notes = append(f.reading.notes, n)
 	}
 }
 

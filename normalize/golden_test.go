@@ -132,9 +132,11 @@ func table(b schema.Batch) string {
 	}
 	section("entry kind status amount currency literal occurred posted card alt last4 original in as", len(b.Entries), func(i int) []string {
 		e := b.Entries[i]
-		return []string{e.ExternalID, string(e.Kind), string(e.Status), e.Amount.String(), e.Amount.Currency().Code(), e.Literal,
+		return []string{
+			e.ExternalID, string(e.Kind), string(e.Status), e.Amount.String(), e.Amount.Currency().Code(), e.Literal,
 			instant(e.OccurredAt), instant(e.PostedAt), e.CardID, e.CardAltID, e.CardLast4,
-			e.Original.String(), e.OriginalCurrency, e.OriginalLiteral}
+			e.Original.String(), e.OriginalCurrency, e.OriginalLiteral,
+		}
 	})
 	section("entry merchant category reference description", len(b.Entries), func(i int) []string {
 		e := b.Entries[i]
@@ -146,8 +148,10 @@ func table(b schema.Batch) string {
 	})
 	section("card alt name last4 type status currency budget created closed no_limit next_reset", len(b.Observations), func(i int) []string {
 		o := b.Observations[i]
-		return []string{o.ID, o.AltID, fmt.Sprintf("%q", o.Name), o.Last4, o.Type, o.Status, o.Currency, o.BudgetID,
-			instant(o.CreatedAt), instant(o.ClosedAt), fmt.Sprint(o.NoLimit), instant(o.NextReset)}
+		return []string{
+			o.ID, o.AltID, fmt.Sprintf("%q", o.Name), o.Last4, o.Type, o.Status, o.Currency, o.BudgetID,
+			instant(o.CreatedAt), instant(o.ClosedAt), fmt.Sprint(o.NoLimit), instant(o.NextReset),
+		}
 	})
 	var limits, figures [][]string
 	for _, o := range b.Observations {

@@ -45,8 +45,8 @@ func FuzzMembersOf(f *testing.F) {
 			}
 			if s, ok := literal(value); ok && value[0] == '"' {
 				var text string
-				if json.Unmarshal(value, &text); s != text {
-					t.Errorf("%q reads as %q, encoding/json says %q", value, s, text)
+				if err := json.Unmarshal(value, &text); err != nil || s != text {
+					t.Errorf("%q reads as %q, encoding/json says %q, %v", value, s, text, err)
 				}
 			}
 		}

@@ -24,7 +24,7 @@ func csvSheet(data []byte) (sheet, error) {
 			var syntax *csv.ParseError
 			var next row
 			switch {
-			case err == io.EOF:
+			case errors.Is(err, io.EOF):
 				return
 			case errors.As(err, &syntax):
 				next = row{line: syntax.StartLine, fault: "quotes do not match; double a quote inside a quoted text"}

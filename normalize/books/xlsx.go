@@ -83,7 +83,7 @@ func checkSheet(content []byte, maxCells int) error {
 	row, column, cells := 0, 0, 0
 	for {
 		token, err := dec.Token()
-		if err == io.EOF {
+		if errors.Is(err, io.EOF) {
 			return nil
 		}
 		if err != nil {
