@@ -170,11 +170,11 @@ func houseRules() []houseRule {
 				{"reports/html/a.go", `package html; import _ "net/http/httptest"`},
 				{"cmd/tieout/sync.go", `package main; import _ "net/http"`},
 				{"normalize/a.go", `package normalize; import _ "net"`},
-				{"normalize/a.go", `package normalize; import _ "net/url"`},
 			},
 			keeps: []fixture{
 				{"extract/transport/a.go", `package transport; import _ "net/http"`},
 				{"cmd/tieout/notify.go", `package main; import _ "net/http"`},
+				{"schema/ledger/a.go", `package ledger; import _ "net/url"`},
 				{"pipeline/a_test.go", `package pipeline; import _ "net/http/httptest"`},
 			},
 		},
@@ -365,14 +365,8 @@ func checkSQL(p housePackage) []string {
 	return found
 }
 
-// httpInCmd are the files of cmd that may speak HTTP or parse URLs: notifications, the sandbox's listener, and the
-// configuration, which judges addresses.
-var httpInCmd = map[string][]string{
-	"net/http":  {"notify.go", "sandbox.go"},
-	"net":       {"notify.go", "sandbox.go"},
-	"net/netip": {"config.go"},
-	"net/url":   {"config.go", "notify.go"},
-}
+// httpInCmd are the files of cmd that may speak HTTP: notifications, and the sandbox's listener.
+var httpInCmd = []string{"notify.go", "sandbox.go"}
 
 func checkHTTP(p housePackage) []string {
 	if p.in("extract") {
@@ -385,8 +379,8 @@ func checkHTTP(p housePackage) []string {
 		}
 		for _, spec := range f.ast.Imports {
 			imported, err := strconv.Unquote(spec.Path.Value)
-			allowed := p.in("cmd") && slices.Contains(httpInCmd[imported], f.name)
-			if err == nil && matches(imported, "net", "golang.org/x/net") && !allowed {
+			speaks := imported == "net" || matches(imported, "net/http", "net/rpc", "net/smtp", "golang.org/x/net")
+			if err == nil && speaks && !(p.in("cmd") && slices.Contains(httpInCmd, f.name)) {
 				found = append(found, p.violation(spec.Pos(), "%s imports %s; HTTP stands under extract", p.dir, imported))
 			}
 		}
@@ -501,11 +495,6 @@ func checkFloats(p housePackage) []string {
 	return found
 }
 
-// wideInterfaces may have more than three methods, for the reason given.
-var wideInterfaces = map[string]string{
-	"schema/ledger.API": "documents the methods of *Ledger; no one is asked to implement it",
-}
-
 func checkInterfaces(p housePackage) []string {
 	local := map[string]*ast.InterfaceType{}
 	for _, f := range p.files {
@@ -535,7 +524,7 @@ func checkInterfaces(p housePackage) []string {
 	var found []string
 	for _, name := range slices.Sorted(maps.Keys(local)) {
 		n := methods(local[name])
-		if ast.IsExported(name) && n > 3 && wideInterfaces[p.dir+"."+name] == "" {
+		if ast.IsExported(name) && n > 3 {
 			found = append(found, p.violation(local[name].Pos(), "interface %s has %d methods; three are the most that may be asked for", name, n))
 		}
 	}
@@ -755,26 +744,6 @@ func TestHouse_EveryRuleCanFail(t *testing.T) {
 				}
 			}
 		})
-	}
-}
-
-func TestHouse_ExceptionsAreStillNeeded(t *testing.T) {
-	unused := maps.Clone(wideInterfaces)
-	for _, p := range parsePackages(t) {
-		for _, f := range p.files {
-			for _, decl := range f.ast.Decls {
-				if g, ok := decl.(*ast.GenDecl); ok {
-					for _, spec := range g.Specs {
-						if s, ok := spec.(*ast.TypeSpec); ok {
-							delete(unused, p.dir+"."+s.Name.Name)
-						}
-					}
-				}
-			}
-		}
-	}
-	for name := range unused {
-		t.Errorf("%s may be wide, and does not exist", name)
 	}
 }
 
