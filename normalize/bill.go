@@ -112,10 +112,10 @@ func billCard(f fields) schema.Observation {
 
 	period := f.object("currentPeriod")
 	o.NoLimit = f.flag("shareBudgetFunds") // the limit then reads 0 and means nothing
-	if !o.NoLimit && period.value("limit") != nil {
+	if !o.NoLimit && period.states("limit") {
 		o.Limits = []schema.Limit{period.limit("limit", schema.Limit{Window: schema.BudgetPeriod, Word: "currentPeriod"})}
 	}
-	if period.value("spent") != nil {
+	if period.states("spent") {
 		o.Figures = []schema.Figure{period.figure("spent", schema.PeriodSpend)}
 	}
 	return o

@@ -97,6 +97,19 @@ func (f fields) value(name string) json.RawMessage {
 	return nil
 }
 
+// states says whether the provider gave a member that is not null, also where its type was not the documented one and it
+// was therefore not kept: its path then stands among the unknown ones.
+func (f fields) states(name string) bool {
+	return f.value(name) != nil || f.misshapen(name)
+}
+
+func (f fields) misshapen(name string) bool {
+	return slices.ContainsFunc(f.record.Unknown, func(path string) bool {
+		kind, ok := strings.CutPrefix(path, f.prefix+name)
+		return ok && (kind == "" || kind == "{}" || kind == "[]")
+	})
+}
+
 // object is a member that is an object; its members all read as absent when it is absent itself.
 func (f fields) object(name string) fields {
 	return f.inner(name, f.value(name))
@@ -192,10 +205,12 @@ func (f fields) word(name string, known ...string) string {
 func (f fields) id(name string) string {
 	raw := f.value(name)
 	var s string
-	if raw == nil || (json.Unmarshal(raw, &s) == nil && s == "") {
-		return ""
-	}
-	if !identifier(s) {
+	switch {
+	case raw == nil && f.misshapen(name):
+		f.reject(name, "no plain text; the provider may have changed its format", nil)
+	case raw == nil:
+	case json.Unmarshal(raw, &s) == nil && s == "":
+	case !identifier(s):
 		f.reject(name, kindOf(raw)+" that is no id; the provider may have changed its format", nil)
 	}
 	return s
@@ -379,7 +394,12 @@ func (f fields) figure(name string, as schema.FigureName) schema.Figure {
 	field, _ := f.money.find(f.prefix + name)
 	fig := schema.Figure{Name: as, Ambiguous: field.unit == undocumented}
 	raw := f.value(name)
-	if raw == nil {
+	switch {
+	case raw != nil:
+	case f.misshapen(name):
+		fig.Problem = "something else than the number that is documented"
+		return fig
+	default:
 		fig.Problem = "the provider gave none"
 		return fig
 	}

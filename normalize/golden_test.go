@@ -1,6 +1,7 @@
 package normalize
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"flag"
@@ -68,8 +69,7 @@ func normalized(t *testing.T, provider schema.Provider, file string) string {
 	if err := json.Unmarshal(data, &c); err != nil {
 		t.Fatal(err)
 	}
-	f := forProvider(t, provider)
-	var b schema.Batch
+	var records []schema.Record
 	for _, item := range c.Records {
 		r := record(provider, c.Stream, item.Payload)
 		r.Category = c.Category + item.Category
@@ -77,6 +77,47 @@ func normalized(t *testing.T, provider schema.Provider, file string) string {
 		if item.ID != "" {
 			r.ExternalID = item.ID
 		}
+		records = append(records, r)
+	}
+	return c.About + "\n" + table(batch(t, provider, records))
+}
+
+// TestFor_ReadsWhatTheExtractorsYield feeds the golden records of the extractors to the normalizers, so that the two agree
+// on names, types and nesting without importing each other.
+func TestFor_ReadsWhatTheExtractorsYield(t *testing.T) {
+	for _, provider := range schema.Providers() {
+		files, err := filepath.Glob(filepath.Join(goldenDir, "..", string(provider), "*", "*", "records.golden.jsonl"))
+		if err != nil || len(files) == 0 {
+			t.Fatalf("no records of %s: %v", provider, err)
+		}
+		for _, file := range files {
+			dir := filepath.Dir(file)
+			name := filepath.Base(filepath.Dir(dir)) + "-" + filepath.Base(dir)
+			t.Run(string(provider)+"/"+name, func(t *testing.T) {
+				data, err := os.ReadFile(file)
+				if err != nil {
+					t.Fatal(err)
+				}
+				var records []schema.Record
+				for line := range bytes.Lines(data) {
+					var r schema.Record
+					if err := json.Unmarshal(line, &r); err != nil {
+						t.Fatal(err)
+					}
+					records = append(records, r)
+				}
+				golden(t, filepath.Join(goldenDir, string(provider), "extracted-"+name+".golden.txt"), table(batch(t, provider, records)))
+			})
+		}
+	}
+}
+
+// batch is what records become, the rejected ones among them.
+func batch(t *testing.T, provider schema.Provider, records []schema.Record) schema.Batch {
+	t.Helper()
+	f := forProvider(t, provider)
+	var b schema.Batch
+	for _, r := range records {
 		if err := f(r, &b); err != nil {
 			var reject *RejectError
 			if !errors.As(err, &reject) {
@@ -85,7 +126,7 @@ func normalized(t *testing.T, provider schema.Provider, file string) string {
 			b.Rejects = append(b.Rejects, schema.Reject{ExternalID: r.ExternalID, Field: reject.Field, Reason: reject.Reason})
 		}
 	}
-	return c.About + "\n" + table(b)
+	return b
 }
 
 func forProvider(t testing.TB, p schema.Provider) Func {

@@ -74,7 +74,7 @@ func whopCard(f fields) schema.Observation {
 	if f.value("limit") != nil {
 		o.Limits = []schema.Limit{whopLimit(f.object("limit"))}
 	}
-	if f.value("spent_last_month") != nil {
+	if f.states("spent_last_month") {
 		o.Figures = []schema.Figure{f.figure("spent_last_month", schema.TrailingSpend)}
 	}
 	return o
