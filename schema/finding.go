@@ -85,7 +85,8 @@ type Finding struct {
 	Unexplained money.Amount // balance-drift only
 	PeriodFrom  time.Time    // zero: unknown
 	PeriodTo    time.Time    // zero: open
-	SubjectAt   time.Time    // decides whether a period contains the finding
+	SubjectAt   time.Time    // with SubjectTo decides whether a period contains the finding
+	SubjectTo   time.Time    // the end of a subject that is a window, such as a limit's; zero: the subject is an instant
 	Subject     string       // entry, reference, limit key or figure: part of the fingerprint
 	WindowStart time.Time    // part of the fingerprint for calendar limit windows; else zero
 	Message     string       // one sentence or two that an accountant understands without the code
@@ -108,6 +109,14 @@ func (f Finding) ID() string {
 	}
 	sum := sha256.Sum256([]byte(strings.Join(parts, "\x1f")))
 	return "F-" + hex.EncodeToString(sum[:8])
+}
+
+// In says whether the finding's subject lies in the period, or overlaps it where it is a window.
+func (f Finding) In(w Window) bool {
+	if f.SubjectTo.IsZero() {
+		return w.Contains(f.SubjectAt)
+	}
+	return f.SubjectAt.Before(w.To) && w.From.Before(f.SubjectTo)
 }
 
 // Currency is the provider's currency, else that of the books, else empty.

@@ -1,126 +1,173 @@
 // Package ledger is the one ledger: everything tieout knows, in one database. All SQL of the program is here and in
 // schema/migrations, in the subset that SQLite and PostgreSQL both speak.
+//
+// What is stored is append-only: a changed row is a new version, and the old one names the commit that replaced it. Every
+// transaction appends a commit to a hash chain over what it stored (see Verify), so that the ledger can be read as it was
+// known after any run (see View), and a row that was changed by hand is found.
 package ledger
 
 import (
 	"context"
+	"database/sql"
 	"errors"
-	"iter"
+	"fmt"
+	"io/fs"
+	"net/url"
+	"os"
+	"path/filepath"
 	"time"
 
-	"github.com/tieout/tieout/schema"
+	"github.com/jmoiron/sqlx"
+	"github.com/pressly/goose/v3"
+	_ "modernc.org/sqlite" // the driver "sqlite"
+
+	"github.com/tieout/tieout/schema/migrations"
 )
 
 // Config says which ledger to open.
 type Config struct {
 	Path     string           // a SQLite file
-	ReadOnly bool             // for auditors: nothing is written, not even a migration
+	ReadOnly bool             // nothing is written, not even a migration; the file must exist
 	Now      func() time.Time // the recorded clock; required
-}
-
-// Group is what one transaction stores: the records of some pages of one stream, what they became, and how far the walk
-// has come. Either all of it is stored or none.
-type Group struct {
-	Run          int64
-	Source       string
-	Provider     schema.Provider
-	Stream       schema.Stream
-	Records      []schema.Record // evidence, as received after redaction
-	Batch        schema.Batch
-	Checkpoint   *Checkpoint          // saved; nil: left as it is
-	Completeness *schema.Completeness // the window ended: recorded, and its checkpoint is removed
-}
-
-// Checkpoint is how far the walk over one window has come. It outlives a killed run.
-type Checkpoint struct {
-	Source string
-	Stream schema.Stream
-	Window schema.Window
-	Cursor string
-	State  string   // the walk's counters, JSON, opaque to the ledger
-	Seen   []uint64 // hashes of ids seen; Commit appends these, Checkpoint returns all of them
-	Run    int64
-}
-
-// Counts says what a commit did to entries.
-type Counts struct{ New, Changed, Unchanged, Rejected int64 }
-
-// FindingChanges says what saving a run's findings did.
-type FindingChanges struct{ New, Persisting, Reopened, Resolved int64 }
-
-// FindingFilter selects findings; zero fields select everything.
-type FindingFilter struct {
-	ID     string
-	Status schema.FindingStatus
-	Code   schema.FindingCode
-	Source string
-	Period schema.Window // SubjectAt in it; a zero window selects all
-	AsOf   int64         // as known at this run; 0: now
 }
 
 // ErrNotFound says that what was asked for is not in the ledger.
 var ErrNotFound = errors.New("not in the ledger")
 
-// API documents the methods that *Ledger has for pipeline and cmd. It exists to be read and to be asserted by one line in
-// a test; callers declare the small interfaces that they need.
-type API interface {
-	Close() error
+// ErrNewer says that the ledger was made by a newer version of the program.
+var ErrNewer = errors.New("the ledger was made by a newer version of tieout: use that version")
 
-	// StartRun records a run as running and gives it its ID. Runs still marked running from a killed process are marked
-	// interrupted first.
-	StartRun(ctx context.Context, r schema.Run) (schema.Run, error)
-	// FinishRun records status, error, parameters and finish time, and returns the run with its chain root.
-	FinishRun(ctx context.Context, r schema.Run) (schema.Run, error)
-	// Run finds a run; ErrNotFound.
-	Run(ctx context.Context, id int64) (schema.Run, error)
-	// Runs lists runs, newest first, at most limit (0: all).
-	Runs(ctx context.Context, limit int) ([]schema.Run, error)
-
-	// Commit stores a group in one transaction, with a link of the hash chain.
-	Commit(ctx context.Context, g Group) (Counts, error)
-	// Checkpoint finds where the walk over a window stands; false when there is none.
-	Checkpoint(ctx context.Context, source string, s schema.Stream, w schema.Window) (Checkpoint, bool, error)
-	// OpenCheckpoints lists the walks of a stream that were not finished, oldest window first.
-	OpenCheckpoints(ctx context.Context, source string, s schema.Stream) ([]Checkpoint, error)
-	// DropCheckpoint forgets one (its cursor expired: the window starts again).
-	DropCheckpoint(ctx context.Context, source string, s schema.Stream, w schema.Window) error
-	// Coverage lists the windows of a stream that are complete, merged where they touch or overlap, oldest first.
-	Coverage(ctx context.Context, source string, s schema.Stream) ([]schema.Window, error)
-
-	// Watermark is the end of the latest complete window that a sync (not a backfill) read of a stream; zero: none.
-	Watermark(ctx context.Context, source string, s schema.Stream) (time.Time, error)
-
-	// BudgetIDs lists the distinct budget ids that the known cards of a source name.
-	BudgetIDs(ctx context.Context, source string) ([]string, error)
-	// CardIDs lists the ids of the known cards of a source.
-	CardIDs(ctx context.Context, source string) ([]string, error)
-	// PendingIDs lists the external ids of entries whose own provider status is still pending and that occurred before t.
-	PendingIDs(ctx context.Context, source string, before time.Time) ([]string, error)
-
-	// View reads the ledger as it was known after run asOf; 0: now.
-	View(asOf int64) schema.View
-
-	// SaveFindings stores the findings of a reconcile run. Findings of the given codes whose SubjectAt lies in the
-	// period and that are not among them are resolved; the others keep their status. A resolved one found again is
-	// reopened. An accepted one whose figures changed is reopened.
-	SaveFindings(ctx context.Context, run int64, period schema.Window, codes []schema.FindingCode, findings []schema.Finding) (FindingChanges, error)
-	// Findings yields findings by ID.
-	Findings(ctx context.Context, f FindingFilter) iter.Seq2[schema.Finding, error]
-
-	// ImportFundings stores the fundings of one file: new ones are added; those the file no longer has are withdrawn
-	// unless another file still has them. The same file twice changes nothing.
-	ImportFundings(ctx context.Context, run int64, file string, fundings []schema.Funding) (added, withdrawn int64, err error)
-
-	// Verify recomputes the hash chain and every stored row's hash and names the first row that does not hold. root, if
-	// not empty, must be the root of some run.
-	Verify(ctx context.Context, root string) (Verification, error)
-	// Root is the current root of the chain, hex.
-	Root(ctx context.Context) (string, error)
+// Ledger is an open ledger. Reading methods may be called from several goroutines and beside a writing one; an iterator
+// holds a connection of its own until it ends. Writing methods wait for one another.
+type Ledger struct {
+	write *sqlx.DB // one connection; nil when read-only
+	read  *sqlx.DB
+	now   func() time.Time
 }
 
-// Verification says what Verify looked at.
-type Verification struct {
-	Runs, Commits, Rows int64
-	Root                string
-	Problem             string // the first row that does not hold, named; empty: all hold
+// readers is how many iterators and queries may be open at once.
+const readers = 16
+
+// Open opens a ledger, makes it when it does not exist, and brings its tables up to this version. The file and what SQLite
+// puts beside it can be read by their owner only.
+func Open(ctx context.Context, c Config) (*Ledger, error) {
+	if c.Now == nil {
+		return nil, errors.New("open ledger: no clock")
+	}
+	l, err := open(ctx, c)
+	if err != nil {
+		return nil, fmt.Errorf("open ledger (%s): %w", c.Path, err)
+	}
+	return l, nil
+}
+
+func open(ctx context.Context, c Config) (*Ledger, error) {
+	path, err := filepath.Abs(c.Path)
+	if err != nil {
+		return nil, err
+	}
+	l := &Ledger{now: c.Now}
+	if c.ReadOnly {
+		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
+			return nil, errors.New("there is no ledger yet: `tieout sync` makes it")
+		}
+	} else {
+		// SQLite gives its -wal and -shm files the mode of the database.
+		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return nil, err
+		}
+		if err := f.Close(); err != nil {
+			return nil, err
+		}
+		if l.write, err = connect(path, 1, "_txlock=immediate", pragma("synchronous(FULL)")); err != nil {
+			return nil, err
+		}
+		if err := migrate(ctx, l.write.DB); err != nil {
+			return nil, errors.Join(err, l.Close())
+		}
+	}
+	if l.read, err = connect(path, readers, pragma("query_only(1)")); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	if err := l.checkVersion(ctx); err != nil {
+		return nil, errors.Join(err, l.Close())
+	}
+	return l, nil
+}
+
+func pragma(p string) string { return "_pragma=" + url.QueryEscape(p) }
+
+// connect opens a pool. Settings stand in the DSN, so that each connection of the pool has them.
+func connect(path string, connections int, settings ...string) (*sqlx.DB, error) {
+	dsn := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String() + "?"
+	for _, s := range append(settings, pragma("busy_timeout(10000)"), pragma("foreign_keys(1)"), pragma("journal_mode(WAL)"),
+		pragma("cache_size(-131072)"), pragma("temp_store(2)")) {
+		dsn += s + "&"
+	}
+	db, err := sqlx.Open("sqlite", dsn[:len(dsn)-1])
+	if err != nil {
+		return nil, err
+	}
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(connections)
+	return db, nil
+}
+
+func migrate(ctx context.Context, db *sql.DB) error {
+	files, err := migrations.SQLite()
+	if err != nil {
+		return err
+	}
+	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
+	if err != nil {
+		return err
+	}
+	_, target, err := provider.GetVersions(ctx)
+	if err != nil {
+		return err
+	}
+	current, err := provider.GetDBVersion(ctx)
+	if err != nil {
+		return err
+	}
+	if current > target {
+		return ErrNewer
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+// checkVersion refuses a ledger whose tables are not those of this program.
+func (l *Ledger) checkVersion(ctx context.Context) error {
+	files, err := migrations.SQLite()
+	if err != nil {
+		return err
+	}
+	names, err := fs.Glob(files, "*.sql")
+	if err != nil {
+		return err
+	}
+	var version int
+	if err := l.read.GetContext(ctx, &version, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`); err != nil {
+		return fmt.Errorf("it is not a ledger of tieout: %w", err)
+	}
+	switch {
+	case version > len(names):
+		return ErrNewer
+	case version < len(names):
+		return errors.New("the ledger was made by an older version of tieout: any command that writes, such as `tieout sync`, upgrades it")
+	}
+	return nil
+}
+
+// Close closes the ledger.
+func (l *Ledger) Close() error {
+	var errs []error
+	for _, db := range []*sqlx.DB{l.read, l.write} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	return errors.Join(errs...)
 }

@@ -1,0 +1,331 @@
+package ledger
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"iter"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tieout/tieout/schema"
+)
+
+// FindingSet is what the checks of one reconcile run came to.
+type FindingSet struct {
+	Run          int64
+	Period       schema.Window
+	Codes        []schema.FindingCode // of the checks that ran to their end
+	Findings     []schema.Finding
+	NotCheckable []schema.Judgement // a finding about one of these keeps its status: not seeing it proves nothing
+}
+
+// FindingChanges says what saving a run's findings did.
+type FindingChanges struct{ New, Persisting, Reopened, Resolved int64 }
+
+// FindingFilter selects findings; zero fields select everything.
+type FindingFilter struct {
+	ID     string
+	Status schema.FindingStatus
+	Code   schema.FindingCode
+	Source string
+	Period schema.Window // the subject lies in it; a zero window selects all
+	AsOf   int64         // as known after this run; 0: now
+}
+
+func findingColumns() []string {
+	return []string{
+		"finding_id", "code", "reason", "severity", "status", "source", "provider", "card_id", "card_name", "card_last4", "entry_id",
+		"reference", "expected_minor", "expected_currency", "actual_minor", "actual_currency", "unexplained_minor",
+		"unexplained_currency", "period_from", "period_to", "subject", "subject_at", "subject_to", "window_start", "message", "basis",
+		"explanation", "evidence",
+	}
+}
+
+type findingRow struct {
+	ID                  int64  `db:"id"`
+	FindingID           string `db:"finding_id"`
+	Code                string `db:"code"`
+	Reason              string `db:"reason"`
+	Severity            string `db:"severity"`
+	Status              string `db:"status"`
+	Source              string `db:"source"`
+	Provider            string `db:"provider"`
+	CardID              string `db:"card_id"`
+	CardName            string `db:"card_name"`
+	CardLast4           string `db:"card_last4"`
+	EntryID             string `db:"entry_id"`
+	Reference           string `db:"reference"`
+	ExpectedMinor       *int64 `db:"expected_minor"`
+	ExpectedCurrency    string `db:"expected_currency"`
+	ActualMinor         *int64 `db:"actual_minor"`
+	ActualCurrency      string `db:"actual_currency"`
+	UnexplainedMinor    *int64 `db:"unexplained_minor"`
+	UnexplainedCurrency string `db:"unexplained_currency"`
+	PeriodFrom          *int64 `db:"period_from"`
+	PeriodTo            *int64 `db:"period_to"`
+	Subject             string `db:"subject"`
+	SubjectAt           int64  `db:"subject_at"`
+	SubjectTo           *int64 `db:"subject_to"`
+	WindowStart         *int64 `db:"window_start"`
+	Message             string `db:"message"`
+	Basis               string `db:"basis"`
+	Explanation         string `db:"explanation"`
+	Evidence            string `db:"evidence"`
+	FirstSeen           *int64 `db:"first_seen"`
+	LastSeen            *int64 `db:"last_seen"`
+}
+
+func (r findingRow) finding() (schema.Finding, error) {
+	f := schema.Finding{
+		Code: schema.FindingCode(r.Code), Reason: r.Reason, Severity: schema.Severity(r.Severity), Status: schema.FindingStatus(r.Status),
+		Source: r.Source, Provider: schema.Provider(r.Provider), CardID: r.CardID, CardName: r.CardName, CardLast4: r.CardLast4,
+		EntryID: r.EntryID, Reference: r.Reference, PeriodFrom: instant(r.PeriodFrom), PeriodTo: instant(r.PeriodTo), Subject: r.Subject,
+		SubjectAt: instant(&r.SubjectAt), SubjectTo: instant(r.SubjectTo), WindowStart: instant(r.WindowStart), Message: r.Message,
+		Basis: r.Basis, Explanation: r.Explanation, FirstSeen: instant(r.FirstSeen), LastSeen: instant(r.LastSeen),
+	}
+	var err error
+	if f.Expected, err = amount(r.ExpectedMinor, r.ExpectedCurrency); err != nil {
+		return f, fmt.Errorf("finding %s: %w", r.FindingID, err)
+	}
+	if f.Actual, err = amount(r.ActualMinor, r.ActualCurrency); err != nil {
+		return f, fmt.Errorf("finding %s: %w", r.FindingID, err)
+	}
+	if f.Unexplained, err = amount(r.UnexplainedMinor, r.UnexplainedCurrency); err != nil {
+		return f, fmt.Errorf("finding %s: %w", r.FindingID, err)
+	}
+	if err := json.Unmarshal([]byte(r.Evidence), &f.Evidence); err != nil {
+		return f, fmt.Errorf("finding %s: evidence: %w", r.FindingID, err)
+	}
+	return f, nil
+}
+
+// findingValues are the columns of a finding, in the order of findingColumns.
+func findingValues(f schema.Finding) ([]any, error) {
+	evidence, err := json.Marshal(append([]string{}, f.Evidence...))
+	if err != nil {
+		return nil, err
+	}
+	return []any{
+		f.ID(), string(f.Code), text(f.Reason), string(f.Severity), string(f.Status), f.Source, string(f.Provider), text(f.CardID),
+		text(f.CardName), text(f.CardLast4), text(f.EntryID), text(f.Reference), minor(f.Expected), f.Expected.Currency().Code(),
+		minor(f.Actual), f.Actual.Currency().Code(), minor(f.Unexplained), f.Unexplained.Currency().Code(), micros(f.PeriodFrom),
+		micros(f.PeriodTo), text(f.Subject), f.SubjectAt.UnixMicro(), micros(f.SubjectTo), micros(f.WindowStart), text(f.Message),
+		text(f.Basis), text(f.Explanation), text(string(evidence)),
+	}, nil
+}
+
+const findingSelect = `SELECT id, finding_id, code, reason, severity, status, source, provider, card_id, card_name, card_last4, entry_id,
+	reference, expected_minor, expected_currency, actual_minor, actual_currency, unexplained_minor, unexplained_currency, period_from,
+	period_to, subject, subject_at, subject_to, window_start, message, basis, explanation, evidence FROM findings `
+
+// SaveFindings stores what a reconcile run found. A finding that was not there is new; one that was resolved is reopened,
+// and so is an accepted one whose figures changed. A finding of the given codes whose subject lies in the period and that
+// was not found again is resolved, unless its subject could not be checked. All others keep their status.
+func (l *Ledger) SaveFindings(ctx context.Context, set FindingSet) (FindingChanges, error) {
+	var changes FindingChanges
+	err := l.commit(ctx, set.Run, "findings", func(t *tx) error {
+		var err error
+		changes, err = t.saveFindings(ctx, set)
+		return err
+	})
+	if err != nil {
+		return FindingChanges{}, fmt.Errorf("save findings: %w", err)
+	}
+	return changes, nil
+}
+
+func (t *tx) saveFindings(ctx context.Context, set FindingSet) (FindingChanges, error) {
+	var changes FindingChanges
+	var current []findingRow
+	if err := t.SelectContext(ctx, &current, findingSelect+`WHERE closed_seq IS NULL ORDER BY finding_id`); err != nil {
+		return changes, fmt.Errorf("read findings: %w", err)
+	}
+	byID := make(map[string]findingRow, len(current))
+	for _, r := range current {
+		byID[r.FindingID] = r
+	}
+	var rows, sightings [][]any
+	var closed []int64
+	seen := map[string]bool{}
+	version := func(f schema.Finding, was *findingRow) error {
+		values, err := findingValues(f)
+		if err != nil {
+			return err
+		}
+		if was != nil {
+			old, err := was.finding()
+			if err != nil {
+				return err
+			}
+			before, err := findingValues(old)
+			if err != nil {
+				return err
+			}
+			if slices.Equal(before, values) {
+				return nil
+			}
+			closed = append(closed, was.ID)
+		}
+		rows = append(rows, values)
+		return nil
+	}
+	for _, f := range set.Findings {
+		id := f.ID()
+		if seen[id] {
+			continue // one disagreement is one finding, however many entries show it
+		}
+		seen[id] = true
+		sightings = append(sightings, []any{id})
+		was, ok := byID[id]
+		switch {
+		case !ok:
+			f.Status = schema.Open
+			changes.New++
+		case was.Status == string(schema.Resolved), was.Status == string(schema.Accepted) && !sameFigures(was, f):
+			f.Status = schema.Open
+			changes.Reopened++
+		default:
+			f.Status = schema.FindingStatus(was.Status)
+			changes.Persisting++
+		}
+		var err error
+		if ok {
+			err = version(f, &was)
+		} else {
+			err = version(f, nil)
+		}
+		if err != nil {
+			return changes, err
+		}
+	}
+	for _, r := range current {
+		f, err := r.finding()
+		if err != nil {
+			return changes, err
+		}
+		if seen[r.FindingID] || f.Status == schema.Resolved || !slices.Contains(set.Codes, f.Code) || !f.In(set.Period) ||
+			unchecked(f, set.NotCheckable) {
+			continue
+		}
+		f.Status = schema.Resolved
+		changes.Resolved++
+		if err := version(f, &r); err != nil {
+			return changes, err
+		}
+	}
+	slices.Sort(closed)
+	if err := t.close(ctx, "findings", closed); err != nil {
+		return changes, err
+	}
+	if err := t.insert(ctx, "findings", rows); err != nil {
+		return changes, err
+	}
+	return changes, t.insert(ctx, "sightings", sightings)
+}
+
+func sameFigures(r findingRow, f schema.Finding) bool {
+	was, err := r.finding()
+	return err == nil && was.Expected == f.Expected && was.Actual == f.Actual && was.Unexplained == f.Unexplained
+}
+
+// unchecked says whether a finding is about something that could not be checked this time. A judgement without a card or
+// figure is about all of them.
+func unchecked(f schema.Finding, judgements []schema.Judgement) bool {
+	for _, j := range judgements {
+		if j.Code != f.Code || (j.Source != "" && j.Source != f.Source) || (j.CardID != "" && j.CardID != f.CardID) {
+			continue
+		}
+		if j.Figure == "" || j.Figure == f.Subject || j.Figure == f.Reference || strings.HasPrefix(f.Subject, j.Figure+" ") {
+			return true
+		}
+	}
+	return false
+}
+
+// Findings yields findings by id.
+func (l *Ledger) Findings(ctx context.Context, filter FindingFilter) iter.Seq2[schema.Finding, error] {
+	return func(yield func(schema.Finding, error) bool) {
+		seq, err := l.seqAt(ctx, filter.AsOf)
+		if err != nil {
+			yield(schema.Finding{}, fmt.Errorf("read findings: %w", err))
+			return
+		}
+		runs, err := l.runStarts(ctx)
+		if err != nil {
+			yield(schema.Finding{}, fmt.Errorf("read findings: %w", err))
+			return
+		}
+		query := findingSelect + `f
+			JOIN (SELECT finding_id AS seen_id, MIN(commit_seq) AS first_seen, MAX(commit_seq) AS last_seen FROM sightings
+			      WHERE commit_seq <= ? GROUP BY finding_id) s ON s.seen_id = f.finding_id
+			WHERE commit_seq <= ? AND (closed_seq IS NULL OR closed_seq > ?)`
+		query = strings.Replace(query, "evidence FROM", "evidence, s.first_seen, s.last_seen FROM", 1)
+		args := []any{seq, seq, seq}
+		for _, where := range []struct{ column, value string }{
+			{"finding_id", filter.ID}, {"status", string(filter.Status)}, {"code", string(filter.Code)}, {"source", filter.Source},
+		} {
+			if where.value != "" {
+				query += " AND " + where.column + " = ?"
+				args = append(args, where.value)
+			}
+		}
+		rows, err := l.read.QueryxContext(ctx, l.read.Rebind(query+` ORDER BY finding_id`), args...)
+		if err != nil {
+			yield(schema.Finding{}, fmt.Errorf("read findings: %w", err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			var r findingRow
+			if err := rows.StructScan(&r); err != nil {
+				yield(schema.Finding{}, fmt.Errorf("read findings: %w", err))
+				return
+			}
+			first, last := runs[*r.FirstSeen].at, runs[*r.LastSeen].at
+			r.FirstSeen, r.LastSeen = nil, nil
+			f, err := r.finding()
+			if err != nil {
+				yield(schema.Finding{}, err)
+				return
+			}
+			f.FirstSeen, f.LastSeen = first, last
+			if filter.Period != (schema.Window{}) && !f.In(filter.Period) {
+				continue
+			}
+			if !yield(f, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(schema.Finding{}, fmt.Errorf("read findings: %w", err))
+		}
+	}
+}
+
+// runStart is the run of a commit and when it started.
+type runStart struct {
+	run int64
+	at  time.Time
+}
+
+// runStarts maps each commit to its run.
+func (l *Ledger) runStarts(ctx context.Context) (map[int64]runStart, error) {
+	type row struct {
+		Seq       int64 `db:"seq"`
+		RunID     int64 `db:"run_id"`
+		StartedAt int64 `db:"started_at"`
+	}
+	var rows []row
+	if err := l.read.SelectContext(ctx, &rows, `
+		SELECT c.seq, c.run_id, r.started_at FROM commits c
+		JOIN (SELECT run_id, MIN(started_at) AS started_at FROM run_events GROUP BY run_id) r ON r.run_id = c.run_id`); err != nil {
+		return nil, fmt.Errorf("read commits: %w", err)
+	}
+	starts := make(map[int64]runStart, len(rows))
+	for _, r := range rows {
+		starts[r.Seq] = runStart{run: r.RunID, at: instant(&r.StartedAt)}
+	}
+	return starts, nil
+}

@@ -1,0 +1,277 @@
+package ledger
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"hash"
+	"strings"
+	"time"
+
+	"github.com/jmoiron/sqlx"
+
+	"github.com/tieout/tieout/schema/money"
+)
+
+// table is a chained table: its rows are hashed over its columns, in this order.
+type table struct {
+	name    string
+	columns []string
+	closes  bool // rows have closed_seq
+}
+
+// The chained tables, in the order in which a commit's digest takes them.
+func tables() []table {
+	return []table{
+		{name: "run_events", columns: []string{"run_id", "kind", "status", "started_at", "finished_at", "period_from", "period_to", "zone", "version", "parameters", "error"}},
+		{name: "records", columns: []string{"source", "stream", "identity", "category", "received_at", "payload", "sha"}},
+		{name: "entries", columns: entryColumns(), closes: true},
+		{name: "links", columns: []string{"source", "from_id", "to_id", "basis"}},
+		{name: "observations", columns: []string{"source", "provider", "card_id", "alt_id", "stream", "observed_at", "name", "last4", "type", "status", "currency", "budget_id", "created_at", "closed_at", "figures"}},
+		{name: "budgets", columns: []string{"source", "budget_id", "alt_id", "name", "zone", "start_date", "end_date", "recurs", "observed_at"}},
+		{name: "rejects", columns: []string{"source", "provider", "stream", "identity", "external_id", "field", "reason", "received_at", "payload"}, closes: true},
+		{name: "notes", columns: []string{"source", "stream", "external_id", "code", "field", "detail"}, closes: true},
+		{name: "completeness", columns: []string{"source", "stream", "window_from", "window_to", "verdict", "pages", "records", "total", "rejected", "duplicates", "retries", "first_id", "last_id", "sha256", "reason", "recorded_at"}},
+		{name: "fundings", columns: []string{"funding_id", "reference", "amount_minor", "currency", "sent_at", "date_only", "sent_text", "card_id", "source", "note", "file", "line"}},
+		{name: "funding_events", columns: []string{"file", "funding_id", "present"}},
+		{name: "findings", columns: findingColumns(), closes: true},
+		{name: "sightings", columns: []string{"finding_id"}},
+	}
+}
+
+func tableNamed(name string) table {
+	for _, t := range tables() {
+		if t.name == name {
+			return t
+		}
+	}
+	return table{name: name} // cannot happen: callers name tables of the list
+}
+
+// rowHash is SHA-256 over the table's name, the commit and the columns, each with its kind and length, so that no two rows
+// have the same text to hash.
+func rowHash(h hash.Hash, t table, seq int64, values []any) []byte {
+	h.Reset()
+	var b []byte
+	b = append(b, t.name...)
+	b = binary.BigEndian.AppendUint64(append(b, 0), uint64(seq))
+	for _, v := range values {
+		switch v := v.(type) {
+		case nil:
+			b = append(b, 'n')
+		case int64:
+			b = binary.BigEndian.AppendUint64(append(b, 'i'), uint64(v))
+		case string:
+			b = binary.BigEndian.AppendUint64(append(b, 's'), uint64(len(v)))
+			b = append(b, v...)
+		case []byte:
+			b = binary.BigEndian.AppendUint64(append(b, 'b'), uint64(len(v)))
+			b = append(b, v...)
+		default:
+			b = append(b, fmt.Sprintf("?%T", v)...) // a kind that no column has: it can agree with nothing
+		}
+	}
+	h.Write(b)
+	return h.Sum(nil)
+}
+
+// closeHash is what the closing of a row adds to its commit's digest.
+func closeHash(h hash.Hash, t table, seq, id int64) []byte {
+	return rowHash(h, table{name: t.name + "/closed"}, seq, []any{id})
+}
+
+// tx is one writing transaction, which becomes one commit of the chain.
+type tx struct {
+	*sqlx.Tx
+	seq    int64
+	prev   []byte
+	sum    hash.Hash // for single rows
+	stored map[string][][]byte
+	closed map[string][][]byte
+}
+
+// Statements are bounded in parameters: SQLite takes 32,766, and long statements gain nothing.
+const (
+	maxParameters = 900
+	maxIDs        = 500
+)
+
+// insert stores rows, each with the table's columns.
+func (t *tx) insert(ctx context.Context, name string, rows [][]any) error {
+	into := tableNamed(name)
+	width := len(into.columns) + 2
+	for len(rows) > 0 {
+		n := min(len(rows), maxParameters/width)
+		args := make([]any, 0, n*width)
+		for _, row := range rows[:n] {
+			h := rowHash(t.sum, into, t.seq, row)
+			t.stored[name] = append(t.stored[name], h)
+			args = append(append(args, t.seq, h), row...)
+		}
+		mark := "(?" + strings.Repeat(", ?", width-1) + ")"
+		query := "INSERT INTO " + name + " (commit_seq, hash, " + strings.Join(into.columns, ", ") + ") VALUES " +
+			mark + strings.Repeat(", "+mark, n-1)
+		if _, err := t.ExecContext(ctx, t.Rebind(query), args...); err != nil {
+			return fmt.Errorf("insert into %s: %w", name, err)
+		}
+		rows = rows[n:]
+	}
+	return nil
+}
+
+// close marks rows as replaced by this commit. ids must be in ascending order.
+func (t *tx) close(ctx context.Context, name string, ids []int64) error {
+	from := tableNamed(name)
+	for _, id := range ids {
+		t.closed[name] = append(t.closed[name], closeHash(t.sum, from, t.seq, id))
+	}
+	for len(ids) > 0 {
+		n := min(len(ids), maxIDs)
+		query, args, err := sqlx.In("UPDATE "+name+" SET closed_seq = ? WHERE id IN (?)", t.seq, ids[:n])
+		if err != nil {
+			return err
+		}
+		if _, err := t.ExecContext(ctx, t.Rebind(query), args...); err != nil {
+			return fmt.Errorf("close rows of %s: %w", name, err)
+		}
+		ids = ids[n:]
+	}
+	return nil
+}
+
+// selectIn runs a query whose last placeholder is a list, in chunks.
+func selectIn[T any](ctx context.Context, q sqlx.QueryerContext, rebind func(string) string, ids []string, query string, args ...any) ([]T, error) {
+	var all []T
+	for len(ids) > 0 {
+		n := min(len(ids), maxIDs)
+		text, list, err := sqlx.In(query, append(append([]any{}, args...), ids[:n])...)
+		if err != nil {
+			return nil, err
+		}
+		var some []T
+		if err := sqlx.SelectContext(ctx, q, &some, rebind(text), list...); err != nil {
+			return nil, err
+		}
+		all = append(all, some...)
+		ids = ids[n:]
+	}
+	return all, nil
+}
+
+// commit runs a function in a transaction and appends what it stored to the chain. Either all of it happens or nothing.
+func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx) error) (err error) {
+	if l.write == nil {
+		return fmt.Errorf("%s: the ledger is open for reading only", kind)
+	}
+	inner, err := l.write.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin %s: %w", kind, err)
+	}
+	t := &tx{Tx: inner, sum: sha256.New(), stored: map[string][][]byte{}, closed: map[string][][]byte{}}
+	defer func() {
+		if err != nil {
+			_ = inner.Rollback() // the error that led here says more
+		}
+	}()
+	last := struct {
+		Seq  int64
+		Root []byte
+	}{}
+	var heads []struct {
+		Seq  int64
+		Root []byte
+	}
+	if err = t.SelectContext(ctx, &heads, `SELECT seq, root FROM commits ORDER BY seq DESC LIMIT 1`); err != nil {
+		return fmt.Errorf("read chain: %w", err)
+	}
+	if len(heads) > 0 {
+		last = heads[0]
+	}
+	t.seq, t.prev = last.Seq+1, last.Root
+	if err = do(t); err != nil {
+		return err
+	}
+	digest, counts := digestOf(t.stored, t.closed)
+	root := rootOf(t.prev, t.seq, run, kind, counts, digest)
+	if _, err = t.ExecContext(ctx, t.Rebind(`INSERT INTO commits (seq, run_id, kind, counts, digest, root) VALUES (?, ?, ?, ?, ?, ?)`),
+		t.seq, run, kind, counts, digest, root); err != nil {
+		return fmt.Errorf("append to chain: %w", err)
+	}
+	if err = inner.Commit(); err != nil {
+		return fmt.Errorf("commit %s: %w", kind, err)
+	}
+	return nil
+}
+
+// digestOf is a digest over row hashes by table, with the numbers of rows in words.
+func digestOf(stored, closed map[string][][]byte) (digest []byte, counts string) {
+	h := sha256.New()
+	var words []string
+	for _, t := range tables() {
+		for _, part := range []struct {
+			name string
+			rows [][]byte
+		}{{t.name, stored[t.name]}, {t.name + "/closed", closed[t.name]}} {
+			if len(part.rows) == 0 {
+				continue
+			}
+			h.Write([]byte(part.name))
+			for _, row := range part.rows {
+				h.Write(row)
+			}
+			words = append(words, fmt.Sprintf("%s:%d", part.name, len(part.rows)))
+		}
+	}
+	return h.Sum(nil), strings.Join(words, " ")
+}
+
+// rootOf links a commit to the chain before it.
+func rootOf(prev []byte, seq, run int64, kind, counts string, digest []byte) []byte {
+	h := sha256.New()
+	return rowHash(h, table{name: "commits"}, seq, []any{prev, run, kind, counts, digest})
+}
+
+// micros is an instant as it is stored; nil for the zero instant.
+func micros(t time.Time) any {
+	if t.IsZero() {
+		return nil
+	}
+	return t.UnixMicro()
+}
+
+// instant is the reverse of micros.
+func instant(v *int64) time.Time {
+	if v == nil {
+		return time.Time{}
+	}
+	return time.UnixMicro(*v).UTC()
+}
+
+// minor is an amount's minor units; nil for the unknown amount.
+func minor(a money.Amount) any {
+	if !a.Known() {
+		return nil
+	}
+	return a.Minor()
+}
+
+// amount is the reverse of minor.
+func amount(v *int64, code string) (money.Amount, error) {
+	if v == nil {
+		return money.Amount{}, nil
+	}
+	currency, err := money.Lookup(code)
+	if err != nil {
+		return money.Amount{}, err
+	}
+	return money.FromMinor(*v, currency), nil
+}
+
+// text is a string as it is stored. PostgreSQL has no U+0000 in text, so neither engine is given one.
+func text(s string) string {
+	if strings.IndexByte(s, 0) < 0 {
+		return s
+	}
+	return strings.ReplaceAll(s, "\x00", "\uFFFD")
+}

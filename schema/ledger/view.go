@@ -1,0 +1,321 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+	"iter"
+	"maps"
+	"math"
+	"slices"
+	"sort"
+	"strings"
+	"time"
+
+	"github.com/tieout/tieout/schema"
+)
+
+// maxSeq stands for "now": no commit has this number.
+const maxSeq = int64(math.MaxInt64)
+
+// seqAt is the number of the last commit of a run or of one before it; maxSeq for run 0.
+func (l *Ledger) seqAt(ctx context.Context, run int64) (int64, error) {
+	if run == 0 {
+		return maxSeq, nil
+	}
+	var seq int64
+	if err := l.read.GetContext(ctx, &seq, l.read.Rebind(`SELECT COALESCE(MAX(seq), 0) FROM commits WHERE run_id <= ?`), run); err != nil {
+		return 0, fmt.Errorf("read commits: %w", err)
+	}
+	return seq, nil
+}
+
+// View reads the ledger as it was known after run asOf; 0: now.
+func (l *Ledger) View(asOf int64) schema.View {
+	v := view{l, asOf}
+	return schema.View{Entries: v, Cards: v, Observations: v, Budgets: v, Fundings: v, Completeness: v, Rejects: v, Notes: v}
+}
+
+type view struct {
+	l    *Ledger
+	asOf int64
+}
+
+// scan yields what read makes of each row of a query. Its placeholders begin with the view's commit, as often as the query
+// has "@seq".
+func scan[T any](ctx context.Context, v view, what, query string, args []any, read func(*sql.Rows) (T, error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		var zero T
+		seq, err := v.l.seqAt(ctx, v.asOf)
+		if err != nil {
+			yield(zero, fmt.Errorf("read %s: %w", what, err))
+			return
+		}
+		all := slices.Repeat([]any{seq}, strings.Count(query, "@seq"))
+		query := strings.ReplaceAll(query, "@seq", "?")
+		rows, err := v.l.read.QueryContext(ctx, v.l.read.Rebind(query), append(all, args...)...)
+		if err != nil {
+			yield(zero, fmt.Errorf("read %s: %w", what, err))
+			return
+		}
+		defer rows.Close()
+		for rows.Next() {
+			value, err := read(rows)
+			if err != nil {
+				yield(zero, fmt.Errorf("read %s: %w", what, err))
+				return
+			}
+			if !yield(value, nil) {
+				return
+			}
+		}
+		if err := rows.Err(); err != nil {
+			yield(zero, fmt.Errorf("read %s: %w", what, err))
+		}
+	}
+}
+
+// standing selects the rows that stood after the view's commit.
+const standing = `WHERE commit_seq <= @seq AND (closed_seq IS NULL OR closed_seq > @seq)`
+
+// Entries implements schema.EntryReader.
+func (v view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[schema.Entry, error] {
+	return func(yield func(schema.Entry, error) bool) {
+		last4, err := v.last4(ctx)
+		if err != nil {
+			yield(schema.Entry{}, err)
+			return
+		}
+		runs, err := v.l.runStarts(ctx)
+		if err != nil {
+			yield(schema.Entry{}, err)
+			return
+		}
+		query, args := entrySelect+standing, []any{}
+		where := func(condition string, values ...any) {
+			query += " AND " + condition
+			args = append(args, values...)
+		}
+		if f.Source != "" {
+			where("source = ?", f.Source)
+		}
+		if f.CardID != "" {
+			where("card_id = ?", f.CardID)
+		}
+		if !f.Occurred.From.IsZero() {
+			where("occurred_at >= ?", f.Occurred.From.UnixMicro())
+		}
+		if !f.Occurred.To.IsZero() {
+			where("occurred_at < ?", f.Occurred.To.UnixMicro())
+		}
+		if len(f.Kinds) > 0 {
+			kinds := make([]any, 0, len(f.Kinds))
+			for _, k := range f.Kinds {
+				kinds = append(kinds, string(k))
+			}
+			where("kind IN (?"+strings.Repeat(", ?", len(kinds)-1)+")", kinds...)
+		}
+		if f.ByTime {
+			query += ` ORDER BY occurred_at, source || '/' || external_id`
+		} else {
+			query += ` ORDER BY source, card_id, occurred_at, external_id`
+		}
+		var row entryRow
+		for e, err := range scan(ctx, v, "entries", query, args, func(rows *sql.Rows) (schema.Entry, error) {
+			if err := scanEntry(rows, &row); err != nil {
+				return schema.Entry{}, err
+			}
+			return row.entry()
+		}) {
+			if err == nil {
+				e.Run = runs[row.CommitSeq].run
+				if e.CardLast4 == "" {
+					e.CardLast4 = last4[cardKey{e.Source, e.CardID}]
+				}
+			}
+			if !yield(e, err) {
+				return
+			}
+		}
+	}
+}
+
+type cardKey struct{ source, id string }
+
+// last4 is what entries without a last four of their own are shown with.
+func (v view) last4(ctx context.Context) (map[cardKey]string, error) {
+	all := map[cardKey]string{}
+	for c, err := range v.Cards(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		all[cardKey{c.Source, c.ID}] = c.Last4
+	}
+	return all, nil
+}
+
+// Cards implements schema.CardReader. As of an earlier run, the cards are described by what had been observed then.
+func (v view) Cards(ctx context.Context) iter.Seq2[schema.Card, error] {
+	if v.asOf == 0 {
+		return scan(ctx, v, "cards", cardSelect+`ORDER BY source, card_id`, nil, func(rows *sql.Rows) (schema.Card, error) {
+			var r cardRow
+			err := rows.Scan(&r.Source, &r.CardID, &r.Provider, &r.AltID, &r.Name, &r.Last4, &r.Type, &r.Status, &r.Currency, &r.BudgetID,
+				&r.CreatedAt, &r.ClosedAt)
+			return r.card(), err
+		})
+	}
+	return func(yield func(schema.Card, error) bool) {
+		cards := map[cardKey]schema.Card{}
+		for o, err := range v.inOrderOfStorage(ctx) {
+			if err != nil {
+				yield(schema.Card{}, err)
+				return
+			}
+			card := cards[cardKey{o.Source, o.ID}]
+			describe(&card, o)
+			cards[cardKey{o.Source, o.ID}] = card
+		}
+		keys := slices.Collect(maps.Keys(cards))
+		sort.Slice(keys, func(i, j int) bool {
+			return keys[i].source < keys[j].source || keys[i].source == keys[j].source && keys[i].id < keys[j].id
+		})
+		for _, k := range keys {
+			if !yield(cards[k], nil) {
+				return
+			}
+		}
+	}
+}
+
+const observationSelect = `SELECT source, provider, card_id, alt_id, stream, observed_at, name, last4, type, status, currency, budget_id,
+	created_at, closed_at, figures, commit_seq FROM observations WHERE commit_seq <= @seq `
+
+func (v view) scanObservations(ctx context.Context, order string) iter.Seq2[schema.Observation, error] {
+	return func(yield func(schema.Observation, error) bool) {
+		runs, err := v.l.runStarts(ctx)
+		if err != nil {
+			yield(schema.Observation{}, err)
+			return
+		}
+		for o, err := range scan(ctx, v, "observations", observationSelect+order, nil, func(rows *sql.Rows) (schema.Observation, error) {
+			var r cardRow
+			var stream, figures string
+			var observed, seq int64
+			if err := rows.Scan(&r.Source, &r.Provider, &r.CardID, &r.AltID, &stream, &observed, &r.Name, &r.Last4, &r.Type, &r.Status,
+				&r.Currency, &r.BudgetID, &r.CreatedAt, &r.ClosedAt, &figures, &seq); err != nil {
+				return schema.Observation{}, err
+			}
+			o := schema.Observation{Card: r.card(), Stream: schema.Stream(stream), ObservedAt: instant(&observed), Run: runs[seq].run}
+			if err := decodeFigures(figures, &o); err != nil {
+				return o, fmt.Errorf("card %s: %w", o.ID, err)
+			}
+			return o, nil
+		}) {
+			if !yield(o, err) {
+				return
+			}
+		}
+	}
+}
+
+func (v view) inOrderOfStorage(ctx context.Context) iter.Seq2[schema.Observation, error] {
+	return v.scanObservations(ctx, `ORDER BY id`)
+}
+
+// Observations implements schema.ObservationReader.
+func (v view) Observations(ctx context.Context) iter.Seq2[schema.Observation, error] {
+	return v.scanObservations(ctx, `ORDER BY source, card_id, observed_at, stream, id`)
+}
+
+// Budgets implements schema.BudgetReader.
+func (v view) Budgets(ctx context.Context) iter.Seq2[schema.Budget, error] {
+	return scan(ctx, v, "budgets", `SELECT source, budget_id, alt_id, name, zone, start_date, end_date, recurs, observed_at FROM budgets
+		WHERE commit_seq <= @seq ORDER BY source, budget_id, observed_at, id`, nil, func(rows *sql.Rows) (schema.Budget, error) {
+		var b schema.Budget
+		var observed int64
+		err := rows.Scan(&b.Source, &b.ID, &b.AltID, &b.Name, &b.Zone, &b.StartDate, &b.EndDate, &b.Interval, &observed)
+		b.ObservedAt = instant(&observed)
+		return b, err
+	})
+}
+
+// Fundings implements schema.FundingReader.
+func (v view) Fundings(ctx context.Context) iter.Seq2[schema.Funding, error] {
+	return scan(ctx, v, "fundings", `SELECT funding_id, reference, amount_minor, currency, sent_at, date_only, sent_text, card_id, source, note,
+			file, line FROM fundings f
+		WHERE f.commit_seq <= @seq AND EXISTS (
+			SELECT 1 FROM funding_events e WHERE e.funding_id = f.funding_id AND e.present = 1 AND e.id = (
+				SELECT MAX(o.id) FROM funding_events o WHERE o.file = e.file AND o.funding_id = e.funding_id AND o.commit_seq <= @seq))
+		ORDER BY sent_at, reference, funding_id`, nil, func(rows *sql.Rows) (schema.Funding, error) {
+		var f schema.Funding
+		var units, sent int64
+		var code string
+		var dateOnly int64
+		if err := rows.Scan(&f.ID, &f.Reference, &units, &code, &sent, &dateOnly, &f.SentText, &f.CardID, &f.Source, &f.Note, &f.File,
+			&f.Line); err != nil {
+			return f, err
+		}
+		f.SentAt, f.DateOnly = time.UnixMicro(sent).UTC(), dateOnly == 1
+		var err error
+		f.Amount, err = amount(&units, code)
+		return f, err
+	})
+}
+
+// Completeness implements schema.CompletenessReader.
+func (v view) Completeness(ctx context.Context) iter.Seq2[schema.Completeness, error] {
+	return func(yield func(schema.Completeness, error) bool) {
+		runs, err := v.l.runStarts(ctx)
+		if err != nil {
+			yield(schema.Completeness{}, err)
+			return
+		}
+		for c, err := range scan(ctx, v, "completeness", `SELECT source, stream, window_from, window_to, verdict, pages, records, total, rejected,
+				duplicates, retries, first_id, last_id, sha256, reason, recorded_at, commit_seq FROM completeness
+			WHERE commit_seq <= @seq ORDER BY source, stream, window_from, window_to, id`, nil, func(rows *sql.Rows) (schema.Completeness, error) {
+			var c schema.Completeness
+			var from, to, recorded, seq int64
+			err := rows.Scan(&c.Source, &c.Stream, &from, &to, &c.Verdict, &c.Pages, &c.Records, &c.Total, &c.Rejected, &c.Duplicates,
+				&c.Retries, &c.FirstID, &c.LastID, &c.SHA256, &c.Reason, &recorded, &seq)
+			c.Window, c.RecordedAt, c.Run = schema.Window{From: instant(&from), To: instant(&to)}, instant(&recorded), runs[seq].run
+			return c, err
+		}) {
+			if !yield(c, err) {
+				return
+			}
+		}
+	}
+}
+
+// Rejects implements schema.RejectReader.
+func (v view) Rejects(ctx context.Context) iter.Seq2[schema.Reject, error] {
+	return func(yield func(schema.Reject, error) bool) {
+		runs, err := v.l.runStarts(ctx)
+		if err != nil {
+			yield(schema.Reject{}, err)
+			return
+		}
+		for r, err := range scan(ctx, v, "rejects", `SELECT source, provider, stream, external_id, field, reason, received_at, payload, commit_seq
+			FROM rejects `+standing+` ORDER BY source, stream, external_id, received_at, id`, nil, func(rows *sql.Rows) (schema.Reject, error) {
+			var r schema.Reject
+			var received, seq int64
+			err := rows.Scan(&r.Source, &r.Provider, &r.Stream, &r.ExternalID, &r.Field, &r.Reason, &received, &r.Payload, &seq)
+			r.ReceivedAt, r.Run = instant(&received), runs[seq].run
+			return r, err
+		}) {
+			if !yield(r, err) {
+				return
+			}
+		}
+	}
+}
+
+// Notes implements schema.NoteReader.
+func (v view) Notes(ctx context.Context) iter.Seq2[schema.Note, error] {
+	return scan(ctx, v, "notes", `SELECT source, stream, external_id, code, field, detail FROM notes `+standing+`
+		ORDER BY source, stream, external_id, field, id`, nil, func(rows *sql.Rows) (schema.Note, error) {
+		var n schema.Note
+		err := rows.Scan(&n.Source, &n.Stream, &n.ExternalID, &n.Code, &n.Field, &n.Detail)
+		return n, err
+	})
+}

@@ -1,0 +1,305 @@
+-- +goose Up
+-- Instants are microseconds since 1970 UTC; amounts are minor units beside an ISO 4217 code; NULL means unknown.
+--
+-- Tables under "chained" are append-only. Each row names the commit that stored it and carries a hash of its columns; a
+-- commit carries a digest over the hashes of its rows. closed_seq, where there is one, names the commit that replaced the
+-- row and is part of that commit's digest: nothing else of a row ever changes.
+
+CREATE TABLE commits (
+    seq    INTEGER PRIMARY KEY,
+    run_id INTEGER NOT NULL,
+    kind   TEXT    NOT NULL,
+    counts TEXT    NOT NULL, -- rows stored by table
+    digest BLOB    NOT NULL,
+    root   BLOB    NOT NULL
+) STRICT;
+CREATE INDEX commits_run ON commits (run_id);
+
+-- chained
+
+CREATE TABLE run_events (
+    id          INTEGER PRIMARY KEY,
+    commit_seq  INTEGER NOT NULL,
+    hash        BLOB    NOT NULL,
+    run_id      INTEGER NOT NULL,
+    kind        TEXT    NOT NULL,
+    status      TEXT    NOT NULL,
+    started_at  INTEGER NOT NULL,
+    finished_at INTEGER,
+    period_from INTEGER,
+    period_to   INTEGER,
+    zone        TEXT    NOT NULL,
+    version     TEXT    NOT NULL,
+    parameters  TEXT    NOT NULL,
+    error       TEXT    NOT NULL
+) STRICT;
+CREATE INDEX run_events_run ON run_events (run_id, id);
+
+CREATE TABLE records (
+    id          INTEGER PRIMARY KEY,
+    commit_seq  INTEGER NOT NULL,
+    hash        BLOB    NOT NULL,
+    source      TEXT    NOT NULL,
+    stream      TEXT    NOT NULL,
+    identity    TEXT    NOT NULL, -- the provider's id, else a hash of the payload
+    category    TEXT    NOT NULL,
+    received_at INTEGER NOT NULL,
+    payload     TEXT    NOT NULL, -- redacted
+    sha         BLOB    NOT NULL  -- of the payload
+) STRICT;
+CREATE INDEX records_identity ON records (source, stream, identity, id);
+
+CREATE TABLE entries (
+    id                INTEGER PRIMARY KEY,
+    commit_seq        INTEGER NOT NULL,
+    hash              BLOB    NOT NULL,
+    source            TEXT    NOT NULL,
+    provider          TEXT    NOT NULL,
+    external_id       TEXT    NOT NULL,
+    card_id           TEXT    NOT NULL,
+    card_last4        TEXT    NOT NULL,
+    kind              TEXT    NOT NULL,
+    status            TEXT    NOT NULL,
+    own_status        TEXT    NOT NULL, -- what the row says by itself, before links
+    occurred_at       INTEGER NOT NULL,
+    posted_at         INTEGER,
+    amount_minor      INTEGER NOT NULL,
+    currency          TEXT    NOT NULL,
+    literal           TEXT    NOT NULL,
+    original_minor    INTEGER,
+    original_currency TEXT    NOT NULL,
+    original_literal  TEXT    NOT NULL,
+    merchant          TEXT    NOT NULL,
+    merchant_category TEXT    NOT NULL,
+    reference         TEXT    NOT NULL,
+    description       TEXT    NOT NULL,
+    linked_id         TEXT    NOT NULL,
+    closed_seq        INTEGER
+) STRICT;
+CREATE UNIQUE INDEX entries_current ON entries (source, external_id) WHERE closed_seq IS NULL;
+CREATE INDEX entries_card ON entries (source, card_id, occurred_at, external_id);
+CREATE INDEX entries_time ON entries (occurred_at);
+CREATE INDEX entries_pending ON entries (source, occurred_at) WHERE closed_seq IS NULL AND own_status = 'pending' AND status <> 'superseded';
+CREATE INDEX entries_closed ON entries (closed_seq) WHERE closed_seq IS NOT NULL;
+
+CREATE TABLE links (
+    id         INTEGER PRIMARY KEY,
+    commit_seq INTEGER NOT NULL,
+    hash       BLOB    NOT NULL,
+    source     TEXT    NOT NULL,
+    from_id    TEXT    NOT NULL,
+    to_id      TEXT    NOT NULL,
+    basis      TEXT    NOT NULL
+) STRICT;
+CREATE UNIQUE INDEX links_from ON links (source, from_id, to_id, basis);
+CREATE INDEX links_to ON links (source, to_id);
+
+CREATE TABLE observations (
+    id          INTEGER PRIMARY KEY,
+    commit_seq  INTEGER NOT NULL,
+    hash        BLOB    NOT NULL,
+    source      TEXT    NOT NULL,
+    provider    TEXT    NOT NULL,
+    card_id     TEXT    NOT NULL,
+    alt_id      TEXT    NOT NULL,
+    stream      TEXT    NOT NULL,
+    observed_at INTEGER NOT NULL,
+    name        TEXT    NOT NULL,
+    last4       TEXT    NOT NULL,
+    type        TEXT    NOT NULL,
+    status      TEXT    NOT NULL,
+    currency    TEXT    NOT NULL,
+    budget_id   TEXT    NOT NULL,
+    created_at  INTEGER,
+    closed_at   INTEGER,
+    figures     TEXT    NOT NULL -- JSON: limits, figures, next reset; amounts as minor units and currency
+) STRICT;
+CREATE INDEX observations_card ON observations (source, card_id, observed_at, stream);
+
+CREATE TABLE budgets (
+    id          INTEGER PRIMARY KEY,
+    commit_seq  INTEGER NOT NULL,
+    hash        BLOB    NOT NULL,
+    source      TEXT    NOT NULL,
+    budget_id   TEXT    NOT NULL,
+    alt_id      TEXT    NOT NULL,
+    name        TEXT    NOT NULL,
+    zone        TEXT    NOT NULL,
+    start_date  TEXT    NOT NULL,
+    end_date    TEXT    NOT NULL,
+    recurs      TEXT    NOT NULL,
+    observed_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX budgets_budget ON budgets (source, budget_id, observed_at);
+
+CREATE TABLE rejects (
+    id          INTEGER PRIMARY KEY,
+    commit_seq  INTEGER NOT NULL,
+    hash        BLOB    NOT NULL,
+    source      TEXT    NOT NULL,
+    provider    TEXT    NOT NULL,
+    stream      TEXT    NOT NULL,
+    identity    TEXT    NOT NULL,
+    external_id TEXT    NOT NULL,
+    field       TEXT    NOT NULL,
+    reason      TEXT    NOT NULL,
+    received_at INTEGER NOT NULL,
+    payload     TEXT    NOT NULL,
+    closed_seq  INTEGER
+) STRICT;
+CREATE INDEX rejects_identity ON rejects (source, stream, identity) WHERE closed_seq IS NULL;
+
+CREATE TABLE notes (
+    id          INTEGER PRIMARY KEY,
+    commit_seq  INTEGER NOT NULL,
+    hash        BLOB    NOT NULL,
+    source      TEXT    NOT NULL,
+    stream      TEXT    NOT NULL,
+    external_id TEXT    NOT NULL,
+    code        TEXT    NOT NULL,
+    field       TEXT    NOT NULL,
+    detail      TEXT    NOT NULL,
+    closed_seq  INTEGER
+) STRICT;
+CREATE INDEX notes_identity ON notes (source, stream, external_id) WHERE closed_seq IS NULL;
+
+CREATE TABLE completeness (
+    id          INTEGER PRIMARY KEY,
+    commit_seq  INTEGER NOT NULL,
+    hash        BLOB    NOT NULL,
+    source      TEXT    NOT NULL,
+    stream      TEXT    NOT NULL,
+    window_from INTEGER NOT NULL,
+    window_to   INTEGER NOT NULL,
+    verdict     TEXT    NOT NULL,
+    pages       INTEGER NOT NULL,
+    records     INTEGER NOT NULL,
+    total       INTEGER NOT NULL, -- -1: the provider gives none
+    rejected    INTEGER NOT NULL,
+    duplicates  INTEGER NOT NULL,
+    retries     INTEGER NOT NULL,
+    first_id    TEXT    NOT NULL,
+    last_id     TEXT    NOT NULL,
+    sha256      TEXT    NOT NULL,
+    reason      TEXT    NOT NULL,
+    recorded_at INTEGER NOT NULL
+) STRICT;
+CREATE INDEX completeness_window ON completeness (source, stream, window_from, window_to);
+
+CREATE TABLE fundings (
+    id           INTEGER PRIMARY KEY,
+    commit_seq   INTEGER NOT NULL,
+    hash         BLOB    NOT NULL,
+    funding_id   TEXT    NOT NULL UNIQUE,
+    reference    TEXT    NOT NULL,
+    amount_minor INTEGER NOT NULL,
+    currency     TEXT    NOT NULL,
+    sent_at      INTEGER NOT NULL,
+    date_only    INTEGER NOT NULL,
+    sent_text    TEXT    NOT NULL,
+    card_id      TEXT    NOT NULL,
+    source       TEXT    NOT NULL,
+    note         TEXT    NOT NULL,
+    file         TEXT    NOT NULL,
+    line         INTEGER NOT NULL
+) STRICT;
+
+CREATE TABLE funding_events (
+    id         INTEGER PRIMARY KEY,
+    commit_seq INTEGER NOT NULL,
+    hash       BLOB    NOT NULL,
+    file       TEXT    NOT NULL,
+    funding_id TEXT    NOT NULL,
+    present    INTEGER NOT NULL -- 1: the file has it from here on; 0: it no longer has it
+) STRICT;
+CREATE INDEX funding_events_file ON funding_events (file, funding_id, id);
+
+CREATE TABLE findings (
+    id                   INTEGER PRIMARY KEY,
+    commit_seq           INTEGER NOT NULL,
+    hash                 BLOB    NOT NULL,
+    finding_id           TEXT    NOT NULL,
+    code                 TEXT    NOT NULL,
+    reason               TEXT    NOT NULL,
+    severity             TEXT    NOT NULL,
+    status               TEXT    NOT NULL,
+    source               TEXT    NOT NULL,
+    provider             TEXT    NOT NULL,
+    card_id              TEXT    NOT NULL,
+    card_name            TEXT    NOT NULL,
+    card_last4           TEXT    NOT NULL,
+    entry_id             TEXT    NOT NULL,
+    reference            TEXT    NOT NULL,
+    expected_minor       INTEGER,
+    expected_currency    TEXT    NOT NULL,
+    actual_minor         INTEGER,
+    actual_currency      TEXT    NOT NULL,
+    unexplained_minor    INTEGER,
+    unexplained_currency TEXT    NOT NULL,
+    period_from          INTEGER,
+    period_to            INTEGER,
+    subject              TEXT    NOT NULL,
+    subject_at           INTEGER NOT NULL,
+    subject_to           INTEGER,
+    window_start         INTEGER,
+    message              TEXT    NOT NULL,
+    basis                TEXT    NOT NULL,
+    explanation          TEXT    NOT NULL,
+    evidence             TEXT    NOT NULL, -- JSON array of entry ids
+    closed_seq           INTEGER
+) STRICT;
+CREATE UNIQUE INDEX findings_current ON findings (finding_id) WHERE closed_seq IS NULL;
+CREATE INDEX findings_id ON findings (finding_id, commit_seq);
+
+CREATE TABLE sightings (
+    id         INTEGER PRIMARY KEY,
+    commit_seq INTEGER NOT NULL,
+    hash       BLOB    NOT NULL,
+    finding_id TEXT    NOT NULL
+) STRICT;
+CREATE INDEX sightings_finding ON sightings (finding_id, commit_seq);
+
+-- not chained: derived from the above, or of no use once a walk has ended
+
+CREATE TABLE cards (
+    source      TEXT    NOT NULL,
+    card_id     TEXT    NOT NULL,
+    provider    TEXT    NOT NULL,
+    alt_id      TEXT    NOT NULL,
+    name        TEXT    NOT NULL,
+    last4       TEXT    NOT NULL,
+    type        TEXT    NOT NULL,
+    status      TEXT    NOT NULL,
+    currency    TEXT    NOT NULL,
+    budget_id   TEXT    NOT NULL,
+    created_at  INTEGER,
+    closed_at   INTEGER,
+    PRIMARY KEY (source, card_id)
+) STRICT;
+CREATE INDEX cards_alt ON cards (source, alt_id) WHERE alt_id <> '';
+
+CREATE TABLE checkpoints (
+    source      TEXT    NOT NULL,
+    stream      TEXT    NOT NULL,
+    window_from INTEGER NOT NULL,
+    window_to   INTEGER NOT NULL,
+    cursor      TEXT    NOT NULL,
+    state       TEXT    NOT NULL,
+    run_id      INTEGER NOT NULL,
+    PRIMARY KEY (source, stream, window_from, window_to)
+) STRICT;
+
+CREATE TABLE checkpoint_ids (
+    id          INTEGER PRIMARY KEY,
+    source      TEXT    NOT NULL,
+    stream      TEXT    NOT NULL,
+    window_from INTEGER NOT NULL,
+    window_to   INTEGER NOT NULL,
+    ids         BLOB    NOT NULL, -- eight bytes an id, as many as one group had
+    FOREIGN KEY (source, stream, window_from, window_to)
+        REFERENCES checkpoints (source, stream, window_from, window_to) ON DELETE CASCADE
+) STRICT;
+CREATE INDEX checkpoint_ids_walk ON checkpoint_ids (source, stream, window_from, window_to, id);
+
+-- +goose Down
+SELECT 1; -- a ledger is never taken back: restore a backup instead
