@@ -251,19 +251,11 @@ func (d *driftJudge) windowOf(a *account, o schema.Observation, name schema.Figu
 }
 
 func (d *driftJudge) budgetWindow(a *account, o schema.Observation) (figureWindow, error) {
-	id := cmp.Or(o.BudgetID, a.card.BudgetID)
-	b, ok := d.budgets.at(o.Source, id, o.ObservedAt)
+	w, ok := d.zones.budgetPeriod(d.budgets, o, a.card)
 	if !ok {
-		return figureWindow{}, fmt.Errorf("the period of its budget is not known")
+		return figureWindow{}, fmt.Errorf("no observed period of its budget contains %s", timeText(o.ObservedAt, d.period.Zone))
 	}
-	w, zone, ok := d.zones.period(b)
-	switch {
-	case !ok:
-		return figureWindow{}, fmt.Errorf("the period of its budget is not known")
-	case o.ObservedAt.Before(w.From) || (!w.To.IsZero() && !o.ObservedAt.Before(w.To)):
-		return figureWindow{}, fmt.Errorf("the observed period of its budget does not contain %s", timeText(o.ObservedAt, zone))
-	}
-	return figureWindow{from: w.From, utc: utcStarts(w.From, dateOf(w.From, zone)), zone: zone}, nil
+	return figureWindow{from: w.From, utc: utcStarts(w.From, dateOf(w.From, w.zone)), zone: w.zone}, nil
 }
 
 // limitWindow is the current window of the card's only limit.
@@ -422,8 +414,8 @@ func (d *driftJudge) readBalance(a *account, f schema.Figure) (money.Amount, err
 	return amount, nil
 }
 
-// opening is the positive difference of a card's first balance, where the history up to it is complete and nothing
-// that is tried before explains it: money that was put on the card at its creation and that no entry shows.
+// opening is the positive difference of a card's first balance, where nothing that is tried before explains it: money
+// that was put on the card at its creation and that no entry shows. It is asked for only where the history is complete.
 func (d *driftJudge) opening(a *account) (int64, time.Time) {
 	for _, o := range a.observations {
 		f, ok := o.Figure(schema.Balance)
@@ -431,7 +423,7 @@ func (d *driftJudge) opening(a *account) (int64, time.Time) {
 			continue
 		}
 		actual, err := d.readBalance(a, f)
-		if err != nil || !d.covered.covers(a.card.Source, history(a.card, o.ObservedAt)) {
+		if err != nil {
 			return 0, time.Time{}
 		}
 		b, err := booksAt(a.entries, schema.Balance, actual.Currency(), time.Time{}, o.ObservedAt)

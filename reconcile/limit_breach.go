@@ -350,12 +350,6 @@ func (l limitJudge) budgetPeriods(a *account, h limitHistory, moves []move) ([]s
 	return findings, nil
 }
 
-// budgetWindow is a period of a budget with its zone.
-type budgetWindow struct {
-	schema.Window
-	zone *time.Location
-}
-
 // budgetWindows lists the observed periods of the card's budget that overlap the period and have both dates, the latest
 // statement of each start.
 func (l limitJudge) budgetWindows(a *account) []budgetWindow {
@@ -364,16 +358,16 @@ func (l limitJudge) budgetWindows(a *account) []budgetWindow {
 		return nil
 	}
 	for _, b := range l.budgets[cardKey{a.card.Source, a.card.BudgetID}] {
-		w, zone, ok := l.zones.period(b)
+		w, ok := l.zones.budgetWindow(b)
 		if !ok || w.To.IsZero() {
 			continue
 		}
 		i := slices.IndexFunc(windows, func(o budgetWindow) bool { return o.From.Equal(w.From) })
 		if i < 0 {
-			windows = append(windows, budgetWindow{w, zone})
+			windows = append(windows, w)
 			continue
 		}
-		windows[i] = budgetWindow{w, zone}
+		windows[i] = w
 	}
 	windows = slices.DeleteFunc(windows, func(w budgetWindow) bool { return !w.Overlaps(l.period.Window) })
 	slices.SortFunc(windows, func(x, y budgetWindow) int { return x.From.Compare(y.From) })
@@ -401,7 +395,8 @@ func (l limitJudge) reported(a *account, h limitHistory) []schema.Finding {
 			figure.Amount.Currency() != h.amount[number].Currency() {
 			continue
 		}
-		entry := last{window: l.windowOf(o, a.card.BudgetID), at: number, spent: figure.Amount, seen: o.ObservedAt}
+		w, _ := l.zones.budgetPeriod(l.budgets, o, a.card)
+		entry := last{window: w, at: number, spent: figure.Amount, seen: o.ObservedAt}
 		if n := len(lasts); n > 0 && lasts[n-1].window.From.Equal(entry.window.From) {
 			lasts[n-1] = entry
 			continue
@@ -439,22 +434,6 @@ func (l limitJudge) reported(a *account, h limitHistory) []schema.Finding {
 		findings = append(findings, f)
 	}
 	return findings
-}
-
-// windowOf is the budget period that an observation of a card lies in; without a zone where it is not known.
-func (l limitJudge) windowOf(o schema.Observation, budgetID string) budgetWindow {
-	if o.BudgetID != "" {
-		budgetID = o.BudgetID
-	}
-	b, ok := l.budgets.at(o.Source, budgetID, o.ObservedAt)
-	if !ok {
-		return budgetWindow{}
-	}
-	w, zone, ok := l.zones.period(b)
-	if !ok || o.ObservedAt.Before(w.From) || (!w.To.IsZero() && !o.ObservedAt.Before(w.To)) {
-		return budgetWindow{}
-	}
-	return budgetWindow{w, zone}
 }
 
 // finding says a breach of the ledger's own spend. moves are those of the window.

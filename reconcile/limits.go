@@ -93,31 +93,41 @@ func (h limitHistory) raisedAfter(i int, spend int64) (int, bool) {
 // budgets holds the budget observations of each source by every id of the budget, by observed_at.
 type budgets map[cardKey][]schema.Budget
 
-// period is the budget's period: inclusive dates in its zone. To is zero where the end is unknown.
-func (z zones) period(b schema.Budget) (schema.Window, *time.Location, bool) {
+// budgetWindow is a period of a budget in its zone. To is zero where the end is unknown.
+type budgetWindow struct {
+	schema.Window
+	zone *time.Location
+}
+
+// budgetWindow reads the inclusive dates of a budget; false where it does not tell its start.
+func (z zones) budgetWindow(b schema.Budget) (budgetWindow, bool) {
 	zone, err := z.load(b.Zone)
 	if err != nil {
-		return schema.Window{}, nil, false
+		return budgetWindow{}, false
 	}
 	from, err := time.Parse(time.DateOnly, b.StartDate)
 	if err != nil {
-		return schema.Window{}, nil, false
+		return budgetWindow{}, false
 	}
-	w := schema.Window{From: startOfDate(from, zone)}
+	w := budgetWindow{Window: schema.Window{From: startOfDate(from, zone)}, zone: zone}
 	if to, err := time.Parse(time.DateOnly, b.EndDate); err == nil {
 		w.To = startOfDate(to.AddDate(0, 0, 1), zone)
 	}
-	return w, zone, true
+	return w, true
 }
 
-// at is the latest observation of a budget at or before an instant, else the first.
-func (b budgets) at(source, id string, t time.Time) (schema.Budget, bool) {
-	all := b[cardKey{source, id}]
-	if id == "" || len(all) == 0 {
-		return schema.Budget{}, false
+// budgetPeriod is the period of a card's budget that contains the moment of an observation, as the budget was last
+// observed at or before it. A sync lists budgets after cards, so where that one is past, the next observation counts.
+func (z zones) budgetPeriod(all budgets, o schema.Observation, c schema.Card) (budgetWindow, bool) {
+	observed := all[cardKey{c.Source, cmp.Or(o.BudgetID, c.BudgetID)}]
+	after := sort.Search(len(observed), func(i int) bool { return observed[i].ObservedAt.After(o.ObservedAt) })
+	for i := max(after-1, 0); i < len(observed); i++ {
+		w, ok := z.budgetWindow(observed[i])
+		if ok && !o.ObservedAt.Before(w.From) && (w.To.IsZero() || o.ObservedAt.Before(w.To)) {
+			return w, true
+		}
 	}
-	after := sort.Search(len(all), func(i int) bool { return all[i].ObservedAt.After(t) })
-	return all[max(after-1, 0)], true
+	return budgetWindow{}, false
 }
 
 // limitText is a limit in words: "daily limit of 100.00 USD".
