@@ -2,10 +2,8 @@ package extract
 
 import (
 	"context"
-	"crypto/x509"
 	"errors"
 	"net/http"
-	"net/url"
 	"time"
 
 	"github.com/tieout/tieout/extract/transport"
@@ -42,8 +40,7 @@ type Config struct {
 	MaxWait       time.Duration // the longest single wait for a retry
 	RetryBudget   time.Duration // of all waits for retries in one walk
 
-	Proxy   func(*http.Request) (*url.URL, error) // default: none
-	RootCAs *x509.CertPool                        // default: those of the system
+	Base http.RoundTripper // what sends; default: HTTP over TLS 1.2 or later, without a proxy
 }
 
 // Issuer is what extract/all knows about one kind of issuer.
@@ -83,6 +80,6 @@ func (i Issuer) Client(c Config, header http.Header, quotaWait time.Duration, re
 		Source: c.Source, BaseURL: c.BaseURL, Header: header, Credential: c.Credential,
 		RequestsPerSecond: c.RequestsPerSecond, QuotaWait: quotaWait, Remedies: remedies,
 		MaxBytes: c.MaxPageBytes, HeaderTimeout: c.HeaderTimeout, Timeout: c.Timeout, Attempts: c.Attempts,
-		MaxWait: c.MaxWait, Budget: c.RetryBudget, Now: c.Now, Sleep: c.Sleep, Proxy: c.Proxy, RootCAs: c.RootCAs,
+		MaxWait: c.MaxWait, Budget: c.RetryBudget, Now: c.Now, Sleep: c.Sleep, Base: c.Base,
 	})
 }

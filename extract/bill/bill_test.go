@@ -260,3 +260,5 @@ func TestFetch(t *testing.T) {
 		}
 	})
 }
+
+func FuzzAnswers(f *testing.F) { issuer().FuzzAnswers(f, "../../testdata") }

@@ -326,3 +326,5 @@ func TestBalances(t *testing.T) {
 		}
 	})
 }
+
+func FuzzAnswers(f *testing.F) { issuer().FuzzAnswers(f, "../../testdata") }

@@ -56,8 +56,8 @@ type Page struct {
 }
 
 // Config is what the suite gives an extractor: no pace, no waiting, a clock that stands still.
-func (i Issuer) config(baseURL string) extract.Config {
-	c := i.Config
+func (issuer Issuer) config(baseURL string) extract.Config {
+	c := issuer.Config
 	c.Source, c.BaseURL, c.Credential = "source-a", baseURL, transport.NewSecret(Credential)
 	c.RequestsPerSecond = 1e6
 	c.Now = func() time.Time { return time.Date(2026, 9, 1, 12, 0, 0, 0, time.UTC) }
@@ -186,14 +186,14 @@ type fixture struct {
 	x      extract.Extractor
 }
 
-func (i Issuer) fixture(t *testing.T, s Stream, a answer) *fixture {
+func (issuer Issuer) fixture(t *testing.T, s Stream, a answer) *fixture {
 	t.Helper()
 	srv := serve(t, s, a)
-	x, err := i.Describe.New(i.config(srv.URL + "/base"))
+	x, err := issuer.Describe.New(issuer.config(srv.URL + "/base"))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &fixture{issuer: i, stream: s, server: srv, x: x}
+	return &fixture{issuer: issuer, stream: s, server: srv, x: x}
 }
 
 func (f *fixture) read(ctx context.Context, from extract.Cursor) read {

@@ -377,3 +377,5 @@ func TestFetch(t *testing.T) {
 		}
 	})
 }
+
+func FuzzAnswers(f *testing.F) { issuer().FuzzAnswers(f, "../../testdata") }

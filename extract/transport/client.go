@@ -5,7 +5,6 @@ package transport
 import (
 	"context"
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -57,10 +56,9 @@ type Config struct {
 	MaxWait       time.Duration // the longest single wait; a provider that asks for more ends the walk
 	Budget        time.Duration // of all waits for retries in one walk
 
-	Now     func() time.Time // the recorded clock; required
-	Sleep   func(context.Context, time.Duration) error
-	Proxy   func(*http.Request) (*url.URL, error) // nil: none
-	RootCAs *x509.CertPool                        // nil: those of the system
+	Now   func() time.Time                           // the recorded clock; required
+	Sleep func(context.Context, time.Duration) error // nil: a timer
+	Base  http.RoundTripper                          // what sends; nil: HTTP over TLS 1.2 or later, without a proxy
 }
 
 // Client sends the requests of one credential, paced by one limiter for all goroutines.
@@ -101,17 +99,18 @@ func New(c Config) (*Client, error) {
 	if c.Sleep == nil {
 		c.Sleep = sleep
 	}
-	var rt http.RoundTripper = &http.Transport{
-		Proxy:                  c.Proxy,
-		DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
-		TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: c.RootCAs},
-		TLSHandshakeTimeout:    10 * time.Second,
-		ResponseHeaderTimeout:  c.HeaderTimeout,
-		MaxResponseHeaderBytes: 64 << 10,
-		IdleConnTimeout:        30 * time.Second,
-		ForceAttemptHTTP2:      true,
+	if c.Base == nil {
+		c.Base = &http.Transport{
+			DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
+			TLSClientConfig:        &tls.Config{MinVersion: tls.VersionTLS12},
+			TLSHandshakeTimeout:    10 * time.Second,
+			ResponseHeaderTimeout:  c.HeaderTimeout,
+			MaxResponseHeaderBytes: 64 << 10,
+			IdleConnTimeout:        30 * time.Second,
+			ForceAttemptHTTP2:      true,
+		}
 	}
-	rt = bounded(rt, c.MaxBytes)
+	rt := bounded(c.Base, c.MaxBytes)
 	header := c.Header.Clone()
 	if header == nil {
 		header = http.Header{}

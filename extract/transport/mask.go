@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"iter"
 	"regexp"
 	"slices"
 	"strings"
@@ -66,6 +65,9 @@ func digitRun(s string) run {
 func maskRun(out *strings.Builder, s string, r run) {
 	from := 0
 	for i, n := range r.cards() {
+		if n == 0 {
+			continue
+		}
 		out.WriteString(s[from:r.at[i]])
 		out.WriteString(masked)
 		from = r.at[i+n-1] + 1
@@ -73,36 +75,42 @@ func maskRun(out *strings.Builder, s string, r run) {
 	out.WriteString(s[from:])
 }
 
-// cards yields where card numbers start and how many digits they have, in order. Numbers that stand by themselves go
-// first, so that a date before a card number does not take its first digits.
-func (r run) cards() iter.Seq2[int, int] {
-	length := make([]int, len(r.digits)) // of the card number that starts at a digit
+// cards gives for each digit the number of digits of the card number that starts there, else 0. Numbers that stand by
+// themselves go first, so that a date before a card number does not take its first digits. What is left beside a card
+// number stands by itself too.
+func (r run) cards() []int {
+	length := make([]int, len(r.digits))
 	taken := make([]bool, len(r.digits))
-	for _, is := range []func(i, n int) bool{r.alone, r.network} {
+	free := func(i, n int) bool { return luhn(r.digits[i:i+n]) && !slices.Contains(taken[i:i+n], true) }
+	alone := func(i, n int) bool {
+		return (i == 0 || taken[i-1] || r.at[i] > r.at[i-1]+1) &&
+			(i+n == len(r.digits) || taken[i+n] || r.at[i+n] > r.at[i+n-1]+1)
+	}
+	take := func(i, n int) {
+		for n > 0 {
+			length[i] = n
+			for k := range n {
+				taken[i+k] = true
+			}
+			for n = min(19, i); n >= 13 && !(alone(i-n, n) && free(i-n, n)); n-- {
+			}
+			if n < 13 {
+				return
+			}
+			i -= n
+		}
+	}
+	for _, glued := range []bool{false, true} {
 		for i := range r.digits {
 			for n := min(19, len(r.digits)-i); n >= 13; n-- {
-				if is(i, n) && luhn(r.digits[i:i+n]) && !slices.Contains(taken[i:i+n], true) {
-					length[i] = n
-					for k := range n {
-						taken[i+k] = true
-					}
+				if (alone(i, n) || glued && r.network(i, n)) && free(i, n) {
+					take(i, n)
 					break
 				}
 			}
 		}
 	}
-	return func(yield func(int, int) bool) {
-		for i, n := range length {
-			if n > 0 && !yield(i, n) {
-				return
-			}
-		}
-	}
-}
-
-// alone says whether n digits from i begin and end where digits do.
-func (r run) alone(i, n int) bool {
-	return (i == 0 || r.at[i] > r.at[i-1]+1) && (i+n == len(r.digits) || r.at[i+n] > r.at[i+n-1]+1)
+	return length
 }
 
 // network says whether n digits from i have the length and prefix of Visa, Mastercard, American Express or Discover.

@@ -20,6 +20,7 @@ func TestMask(t *testing.T) {
 		{"NextToAnotherNumber", "12 4111 1111 1111 1111 737", "12 [masked] 737"},
 		{"AfterADate", "2026-08-01 4111111111111111", "2026-08-01 [masked]"},
 		{"WithExpiryGluedOn", "41111111111111111225", "[masked]1225"},
+		{"GluedToTheRestOfAnother", "411111111111111111112251111225", "[masked][masked]"},
 		{"Two", "4111111111111111/5555555555554444", "[masked]/[masked]"},
 		{"WrongCheckDigit", "4111111111111112", "4111111111111112"},
 		{"TooShort", "411111111111", "411111111111"},

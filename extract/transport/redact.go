@@ -207,12 +207,7 @@ func (w *writer) text(v Value) {
 	if !isString {
 		s = string(v)
 	}
-	safe := Mask(s)
-	if len(s) > maxText {
-		// Masking shortens text by less than half, so nothing beyond 32 kB can come into what is kept; the second mask is for
-		// digits that end in a card number only since the cut.
-		safe = Mask(cut(Mask(cut(s, 8*maxText)), maxText))
-	}
+	safe := bound(s)
 	if safe == s && utf8.Valid(v) {
 		w.out.Write(v)
 		return
@@ -222,6 +217,15 @@ func (w *writer) text(v Value) {
 		quoted = []byte(`""`)
 	}
 	w.out.Write(quoted)
+}
+
+// bound masks text and cuts it at maxText. Masking shortens text by less than half, so nothing beyond eight times that
+// length can come into what is kept; the last mask is for digits that end in a card number only since the cut.
+func bound(s string) string {
+	if len(s) <= maxText {
+		return Mask(s)
+	}
+	return Mask(cut(Mask(cut(s, 8*maxText)), maxText))
 }
 
 // drift reports a path that no list names, or where another kind of value stands than the lists expect.

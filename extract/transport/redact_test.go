@@ -3,6 +3,7 @@ package transport
 import (
 	"encoding/json"
 	"fmt"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -101,6 +102,18 @@ func TestRecord(t *testing.T) {
 		}
 		if want := strings.Repeat("é", 2046) + "…"; payload.ID != "x" || payload.Name != want {
 			t.Errorf("id %q, %d bytes of name", payload.ID, len(payload.Name))
+		}
+	})
+	t.Run("TakesLittleMemoryForAHugeText", func(t *testing.T) {
+		for _, memo := range []string{strings.Repeat("é", 15<<20), strings.Repeat("4", 30<<20)} {
+			row := Value(`{"name":"` + memo + `"}`)
+			var before, after runtime.MemStats
+			runtime.ReadMemStats(&before)
+			got := redactor(t).Record(schema.Record{}, row)
+			runtime.ReadMemStats(&after)
+			if used := after.TotalAlloc - before.TotalAlloc; used > 64<<20 || len(got.Payload) > 5000 {
+				t.Errorf("%d MiB for %d bytes", used>>20, len(got.Payload))
+			}
 		}
 	})
 	t.Run("MasksACardNumberThatTheCutWouldHide", func(t *testing.T) {

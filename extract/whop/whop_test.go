@@ -239,3 +239,5 @@ func TestFetch(t *testing.T) {
 		}
 	})
 }
+
+func FuzzAnswers(f *testing.F) { issuer().FuzzAnswers(f, "../../testdata") }
