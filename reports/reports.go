@@ -44,7 +44,8 @@ type Column struct {
 	Name  string // header in CSV
 	Title string // header on a sheet
 	Kind  CellKind
-	Width int // in characters, on a sheet
+	Width int      // in characters, on a sheet
+	List  []string // the values that a person may choose in this column of a sheet; empty: anything
 }
 
 // CellKind says how a column's cells are shown.
@@ -60,13 +61,24 @@ const (
 )
 
 // Table is one table of a report. Rows yields cells that match Columns: string for Text, money.Amount for Amount (or a
-// decimal string where the column mixes currencies), time.Time for Instant and Day, int64 for Number; nil is empty.
+// decimal text where two currencies meet), time.Time for Instant and Day, int64 for Number; nil is empty.
 type Table struct {
 	Name    string // file name without extension in CSV; empty: not written as CSV
 	Sheet   string // sheet name; empty: not in the workbook
+	Tab     string // colour of the sheet's tab, RRGGBB; empty: none
 	Columns []Column
 	Rows    iter.Seq2[[]any, error]
 }
+
+// Formula is a cell of a sheet that a reader's program recalculates; Value, of the column's kind, is what it comes to and
+// what CSV shows.
+type Formula struct {
+	Text  string // without the leading equals sign
+	Value any
+}
+
+// Link is a text cell of a sheet that leads to another sheet of the workbook; CSV shows its text.
+type Link struct{ Text, Sheet string }
 
 // Writer writes tables in one format.
 type Writer interface {
