@@ -250,7 +250,7 @@ func (c *Client) attempt(ctx context.Context, path string, query url.Values, che
 			return Answer{}, err
 		}
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.timeout)
+	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errSlow)
 	defer cancel()
 	target := c.base.Scheme + "://" + c.base.Host + c.base.EscapedPath() + path
 	if len(query) > 0 {
@@ -262,7 +262,7 @@ func (c *Client) attempt(ctx context.Context, path string, query url.Values, che
 	}
 	resp, err := c.http.Do(req)
 	if err != nil {
-		return Answer{}, c.connection(err)
+		return Answer{}, c.connection(ctx, err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
@@ -277,7 +277,7 @@ func (c *Client) attempt(ctx context.Context, path string, query url.Values, che
 	}
 	body, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return Answer{}, fmt.Errorf("read the answer: %w", err)
+		return Answer{}, fmt.Errorf("read the answer: %w", c.connection(ctx, err))
 	}
 	received := c.now().UTC()
 	v, err := Parse(body)
@@ -301,9 +301,15 @@ type connectionError struct {
 func (e *connectionError) Error() string { return e.text }
 func (e *connectionError) Unwrap() error { return e.err }
 
+// errSlow is not context.DeadlineExceeded, so that nobody takes one slow attempt for the end of the run.
+var errSlow = errors.New("the attempt took too long")
+
 // connection drops the request's URL from an error: it is long, and cursors in it mean nothing to a reader. What is left
 // may quote the server, so it is masked.
-func (c *Client) connection(err error) error {
+func (c *Client) connection(ctx context.Context, err error) error {
+	if errors.Is(context.Cause(ctx), errSlow) {
+		return fmt.Errorf("%w (more than %s)", errSlow, c.timeout)
+	}
 	var u *url.Error
 	if errors.As(err, &u) {
 		err = u.Err

@@ -204,6 +204,23 @@ func TestRetry(t *testing.T) {
 	})
 }
 
+func TestTimeout(t *testing.T) {
+	t.Run("EndsAnAttemptWhoseBodyStalls", func(t *testing.T) {
+		srv, _ := script(t, func(w http.ResponseWriter, r *http.Request) {
+			_, _ = io.WriteString(w, `{"a":`)
+			_ = http.NewResponseController(w).Flush()
+			<-r.Context().Done()
+		})
+		var w waits
+		c := config(srv.URL, &w)
+		c.Timeout, c.Attempts = 5*time.Millisecond, 2
+		_, err := get(t, client(t, c))
+		if err == nil || errors.Is(err, context.DeadlineExceeded) || !strings.Contains(err.Error(), "took too long (more than 5ms)") || len(w.list) != 1 {
+			t.Errorf("%v, waits %v", err, w.list)
+		}
+	})
+}
+
 func TestWait(t *testing.T) {
 	for _, c := range []struct {
 		fact   string

@@ -98,15 +98,14 @@ func (r *Redactor) Record(base schema.Record, row Value, ids ...string) schema.R
 			break
 		}
 	}
-	w := writer{}
-	w.write(r.root, row, "")
-	base.Unknown = w.unknown
-	base.Payload = w.out.Bytes()
-	if row.Kind() != Object {
+	var w writer
+	if row.Kind() == Object {
+		w.object(r.root, row, "")
+	} else {
 		w.fail("the row is not an object but " + string(row.Kind()))
 	}
+	base.Payload, base.Unknown, base.Malformed = w.out.Bytes(), w.unknown, w.problem
 	if w.problem != "" {
-		base.Malformed = w.problem
 		base.Payload = json.RawMessage("{}")
 	}
 	return base
