@@ -22,7 +22,7 @@ func (balanceDrift) Code() schema.FindingCode { return schema.BalanceDrift }
 
 func (c balanceDrift) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
 	return func(yield func(schema.Outcome, error) bool) {
-		fail := func(err error) { yield(schema.Outcome{}, fmt.Errorf("check %s: %w", c.Code(), err)) }
+		fail := func(err error) { yield(schema.Outcome{}, err) }
 		d, cards, err := c.prepare(ctx, v, p)
 		if err != nil {
 			fail(err)

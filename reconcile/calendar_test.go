@@ -109,7 +109,7 @@ var testZones = []string{"", "America/New_York", "America/Los_Angeles", "America
 
 func TestCalendarWindow_EqualsWalkingTheClock(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
-	for range 3000 {
+	for range 1500 {
 		l := schema.Limit{
 			Window: []schema.LimitWindow{schema.Daily, schema.Daily, schema.Weekly, schema.Monthly, schema.Yearly}[r.IntN(5)],
 			Zone:   testZones[r.IntN(len(testZones))],

@@ -16,7 +16,7 @@ type duplicateEntry struct{}
 func (duplicateEntry) Code() schema.FindingCode { return schema.DuplicateEntry }
 
 func (c duplicateEntry) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return outcomes(c.Code(), func() ([]schema.Outcome, error) {
+	return outcomes(func() ([]schema.Outcome, error) {
 		cards, err := readCards(ctx, v)
 		if err != nil {
 			return nil, err

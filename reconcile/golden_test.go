@@ -107,3 +107,40 @@ func show(outcomes []schema.Outcome, period schema.Window) string {
 	}
 	return b.String()
 }
+
+// TestGolden_CoversEveryReasonAndExplanation: each has the smallest ledger that triggers it.
+func TestGolden_CoversEveryReasonAndExplanation(t *testing.T) {
+	goldens, err := filepath.Glob("../testdata/reconcile/*/*/findings.golden.txt")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all strings.Builder
+	for _, golden := range goldens {
+		text, err := os.ReadFile(golden)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all.Write(text)
+	}
+	var want []string
+	for _, c := range Checks(Config{}) {
+		want = append(want, "finding "+string(c.Code())+" ")
+	}
+	for _, reason := range []string{reportedOverLimit, computedOverLimit, overPerEntry, underPerEntry} {
+		want = append(want, "finding limit-breach "+reason+" ")
+	}
+	for _, reason := range []string{cardUnknown, duplicateReference, failedAtProvider, currencyMismatch, amountMismatch, pendingPastGrace, noProviderTopUp, noFundingRecord} {
+		want = append(want, "finding orphan-topup "+reason+" ")
+	}
+	for _, reason := range []string{string(schema.Balance), string(schema.PeriodSpend), string(schema.TrailingSpend), string(schema.Utilized), mixedBasis} {
+		want = append(want, "finding balance-drift "+reason+" ")
+	}
+	for _, name := range []string{inFlight, dayBoundary, factor100, openingFunding, wrongSign, oneEntry, declines, twoEntries} {
+		want = append(want, "explanation  "+name+"\n")
+	}
+	for _, text := range want {
+		if !strings.Contains(all.String(), text) {
+			t.Errorf("no fixture has %q", text)
+		}
+	}
+}

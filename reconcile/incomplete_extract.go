@@ -16,7 +16,7 @@ type incompleteExtract struct{ cfg Config }
 func (incompleteExtract) Code() schema.FindingCode { return schema.IncompleteExtract }
 
 func (c incompleteExtract) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return outcomes(c.Code(), func() ([]schema.Outcome, error) {
+	return outcomes(func() ([]schema.Outcome, error) {
 		covered, err := readCoverage(ctx, v)
 		if err != nil {
 			return nil, err
@@ -79,7 +79,7 @@ func (c incompleteExtract) transactions(f *schema.Finding, s Source, p schema.Pe
 	if !missing {
 		return ""
 	}
-	f.PeriodFrom, f.PeriodTo, f.SubjectAt = p.From, p.To, at
+	f.PeriodFrom, f.PeriodTo, f.SubjectAt = at, at, at
 	if !at.Before(p.To) {
 		f.SubjectAt = p.To.Add(-time.Microsecond)
 	}

@@ -28,7 +28,7 @@ func (limitBreach) Code() schema.FindingCode { return schema.LimitBreach }
 
 func (c limitBreach) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
 	return func(yield func(schema.Outcome, error) bool) {
-		fail := func(err error) { yield(schema.Outcome{}, fmt.Errorf("check %s: %w", c.Code(), err)) }
+		fail := func(err error) { yield(schema.Outcome{}, err) }
 		cards, err := readCards(ctx, v)
 		if err != nil {
 			fail(err)

@@ -32,7 +32,7 @@ type orphanTopUp struct{ cfg Config }
 func (orphanTopUp) Code() schema.FindingCode { return schema.OrphanTopUp }
 
 func (c orphanTopUp) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return outcomes(c.Code(), func() ([]schema.Outcome, error) {
+	return outcomes(func() ([]schema.Outcome, error) {
 		j, err := c.read(ctx, v, p)
 		if err != nil {
 			return nil, err

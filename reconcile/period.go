@@ -1,7 +1,6 @@
 package reconcile
 
 import (
-	"fmt"
 	"iter"
 	"time"
 
@@ -46,11 +45,11 @@ func found(f schema.Finding) schema.Outcome    { return schema.Outcome{Finding: 
 func judged(j schema.Judgement) schema.Outcome { return schema.Outcome{Judgement: &j} }
 
 // outcomes yields what collect returns, or its error.
-func outcomes(code schema.FindingCode, collect func() ([]schema.Outcome, error)) iter.Seq2[schema.Outcome, error] {
+func outcomes(collect func() ([]schema.Outcome, error)) iter.Seq2[schema.Outcome, error] {
 	return func(yield func(schema.Outcome, error) bool) {
 		all, err := collect()
 		if err != nil {
-			yield(schema.Outcome{}, fmt.Errorf("check %s: %w", code, err))
+			yield(schema.Outcome{}, err)
 			return
 		}
 		for _, o := range all {

@@ -17,7 +17,7 @@ type Check interface {
 	// Code is the code of the findings that the check yields.
 	Code() schema.FindingCode
 	// Run yields the outcomes whose subject lies in the period, in a stable order. An error ends it: the figures that
-	// came before it are then not to be trusted either.
+	// came before it are then not to be trusted either. It names what was read, not the check.
 	Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error]
 }
 

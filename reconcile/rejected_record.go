@@ -15,7 +15,7 @@ type rejectedRecord struct{}
 func (rejectedRecord) Code() schema.FindingCode { return schema.RejectedRecord }
 
 func (c rejectedRecord) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return outcomes(c.Code(), func() ([]schema.Outcome, error) {
+	return outcomes(func() ([]schema.Outcome, error) {
 		type group struct {
 			last  schema.Reject
 			times int

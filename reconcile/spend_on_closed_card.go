@@ -17,7 +17,7 @@ type spendOnClosedCard struct{}
 func (spendOnClosedCard) Code() schema.FindingCode { return schema.SpendOnClosedCard }
 
 func (c spendOnClosedCard) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return outcomes(c.Code(), func() ([]schema.Outcome, error) {
+	return outcomes(func() ([]schema.Outcome, error) {
 		cards, err := readCards(ctx, v)
 		if err != nil {
 			return nil, err

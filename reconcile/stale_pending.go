@@ -16,7 +16,7 @@ type stalePending struct{ cfg Config }
 func (stalePending) Code() schema.FindingCode { return schema.StalePending }
 
 func (c stalePending) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return outcomes(c.Code(), func() ([]schema.Outcome, error) {
+	return outcomes(func() ([]schema.Outcome, error) {
 		cards, err := readCards(ctx, v)
 		if err != nil {
 			return nil, err

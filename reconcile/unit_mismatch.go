@@ -14,7 +14,7 @@ type unitMismatch struct{}
 func (unitMismatch) Code() schema.FindingCode { return schema.UnitMismatch }
 
 func (c unitMismatch) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return outcomes(c.Code(), func() ([]schema.Outcome, error) {
+	return outcomes(func() ([]schema.Outcome, error) {
 		notes, err := readNotes(ctx, v, schema.UnitMismatchNote)
 		if err != nil || len(notes) == 0 {
 			return nil, err

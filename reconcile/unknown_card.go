@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"time"
 
 	"github.com/tieout/tieout/schema"
 )
@@ -16,7 +15,7 @@ type unknownCard struct{}
 func (unknownCard) Code() schema.FindingCode { return schema.UnknownCard }
 
 func (c unknownCard) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return outcomes(c.Code(), func() ([]schema.Outcome, error) {
+	return outcomes(func() ([]schema.Outcome, error) {
 		cards, err := readCards(ctx, v)
 		if err != nil {
 			return nil, err
@@ -27,7 +26,6 @@ func (c unknownCard) Run(ctx context.Context, v schema.View, p schema.Period) it
 		}
 		type group struct {
 			first   schema.Entry // in the period
-			last    time.Time
 			entries int
 		}
 		var groups []*group
@@ -52,7 +50,6 @@ func (c unknownCard) Run(ctx context.Context, v schema.View, p schema.Period) it
 				groups = append(groups, g)
 			}
 			g.entries++
-			g.last = e.OccurredAt
 		}
 		var all []schema.Outcome
 		for _, g := range groups {
@@ -64,7 +61,7 @@ func (c unknownCard) Run(ctx context.Context, v schema.View, p schema.Period) it
 			}
 			all = append(all, found(finding(card, schema.Finding{
 				Code: c.Code(), Severity: schema.Medium, EntryID: e.ID(), Subject: e.CardID, Evidence: []string{e.ID()},
-				PeriodFrom: e.OccurredAt, PeriodTo: g.last, SubjectAt: subjectAt(p, e.OccurredAt),
+				PeriodFrom: e.OccurredAt, PeriodTo: e.OccurredAt, SubjectAt: subjectAt(p, e.OccurredAt),
 				Message: fmt.Sprintf("%s: no card list of %s contains this card, and it has %s in the period, first %s. "+
 					"Ask whose card it is; a card that was deleted before it was first listed is one innocent reason.",
 					name, card.Source, count(g.entries, "entry", "entries"), entryText(&e, p.Zone)),

@@ -15,7 +15,7 @@ type unknownField struct{}
 func (unknownField) Code() schema.FindingCode { return schema.UnknownField }
 
 func (c unknownField) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return outcomes(c.Code(), func() ([]schema.Outcome, error) {
+	return outcomes(func() ([]schema.Outcome, error) {
 		if !current(p) {
 			return nil, nil
 		}
