@@ -1,0 +1,437 @@
+// Package pipeline runs the stages for windows and records runs: sync, backfill, reconcile, report, nightly. It is the only
+// package besides cmd that knows the ledger, and the only one that knows every stage.
+package pipeline
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"github.com/tieout/tieout/extract"
+	"github.com/tieout/tieout/normalize"
+	"github.com/tieout/tieout/reconcile"
+	"github.com/tieout/tieout/reports"
+	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/ledger"
+)
+
+// Source is one configured account, ready to be read.
+type Source struct {
+	Name         string
+	Provider     schema.Provider
+	Extractor    extract.Extractor
+	Normalize    normalize.Func
+	LookbackDays int
+	Start        time.Time             // history before it is not read; zero: everything the provider gives
+	FullScan     bool                  // the provider has no date filter, so every sync reads the whole history anyway
+	BalanceUnit  reconcile.BalanceUnit // empty: auto
+}
+
+// Config is what a Pipeline needs. Every field is required unless its comment says otherwise.
+type Config struct {
+	Ledger  *ledger.Ledger
+	Sources []Source
+	Entity  string
+	Zone    *time.Location // accounting zone
+	Version string
+	Checks  reconcile.Config // Sources is filled by New
+	Now     func() time.Time // the recorded clock
+	Elapsed func() time.Duration
+	// Parameters are the settings in force, printed on reports and recorded with reconcile runs.
+	Parameters []reports.Parameter
+	Fundings   []string       // glob patterns of the company's funding files; read on every sync; may be empty
+	Progress   func(Progress) // called from several goroutines; nil: nobody listens
+	GroupRows  int            // records committed together; 0: 2000
+	GroupAge   time.Duration  // longest time that records wait for their commit; 0: 2 s
+}
+
+// Progress is what a listener is told after each committed group.
+type Progress struct {
+	Run     int64
+	Source  string
+	Stream  schema.Stream
+	Window  schema.Window
+	Pages   int64
+	Records int64
+}
+
+// Pipeline runs stages against one ledger.
+type Pipeline struct{ Config }
+
+// New checks the configuration and fills its defaults.
+func New(c Config) (*Pipeline, error) {
+	switch {
+	case c.Ledger == nil:
+		return nil, errors.New("pipeline: no ledger")
+	case c.Zone == nil:
+		return nil, errors.New("pipeline: no accounting zone")
+	case c.Now == nil || c.Elapsed == nil:
+		return nil, errors.New("pipeline: no clock")
+	}
+	if c.GroupRows == 0 {
+		c.GroupRows = 2000
+	}
+	if c.GroupAge == 0 {
+		c.GroupAge = 2 * time.Second
+	}
+	if c.Progress == nil {
+		c.Progress = func(Progress) {}
+	}
+	c.Checks.Sources = nil
+	for _, s := range c.Sources {
+		c.Checks.Sources = append(c.Checks.Sources, reconcile.Source{
+			Name: s.Name, Provider: s.Provider, LookbackDays: s.LookbackDays, BalanceUnit: s.BalanceUnit,
+		})
+	}
+	return &Pipeline{Config: c}, nil
+}
+
+// StreamResult is what reading one stream of one source did.
+type StreamResult struct {
+	Stream           schema.Stream  `json:"stream"`
+	Verdict          schema.Verdict `json:"verdict"`
+	Reason           string         `json:"reason,omitempty"`
+	Pages            int64          `json:"pages"`
+	Records          int64          `json:"records"`
+	EntriesNew       int64          `json:"entries_new"`
+	EntriesChanged   int64          `json:"entries_changed"`
+	EntriesUnchanged int64          `json:"entries_unchanged"`
+	Rejected         int64          `json:"rejected"`
+}
+
+func (r *StreamResult) add(o StreamResult) {
+	r.Pages += o.Pages
+	r.Records += o.Records
+	r.EntriesNew += o.EntriesNew
+	r.EntriesChanged += o.EntriesChanged
+	r.EntriesUnchanged += o.EntriesUnchanged
+	r.Rejected += o.Rejected
+	r.Verdict = worse(r.Verdict, o.Verdict)
+	if r.Reason == "" {
+		r.Reason = o.Reason
+	}
+}
+
+func worse(a, b schema.Verdict) schema.Verdict {
+	rank := func(v schema.Verdict) int {
+		switch v {
+		case schema.VerdictFailed:
+			return 2
+		case schema.VerdictPartial:
+			return 1
+		}
+		return 0
+	}
+	if rank(b) > rank(a) {
+		return b
+	}
+	return a
+}
+
+// SourceResult is what reading one source did.
+type SourceResult struct {
+	Source  string           `json:"source"`
+	Status  schema.RunStatus `json:"status"`
+	Error   string           `json:"error"`
+	Streams []StreamResult   `json:"streams"`
+}
+
+// ReadResult is what a sync or a backfill did.
+type ReadResult struct {
+	RunID   int64            `json:"run_id"`
+	Status  schema.RunStatus `json:"status"`
+	Sources []SourceResult   `json:"sources"`
+	// FundingsError names the funding files and lines that could not be read; the run is then partial.
+	FundingsError string `json:"fundings_error,omitempty"`
+}
+
+// Err joins what went wrong in the parts of the run; nil when nothing did.
+func (r ReadResult) Err() error {
+	var errs []error
+	if r.FundingsError != "" {
+		errs = append(errs, errors.New(r.FundingsError))
+	}
+	for _, s := range r.Sources {
+		if s.Error != "" {
+			errs = append(errs, errors.New(s.Error))
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// status of a whole from the statuses of its parts: complete when all are, failed when all are, else partial.
+func status(parts []schema.RunStatus) schema.RunStatus {
+	complete, failed := true, len(parts) > 0
+	for _, s := range parts {
+		complete = complete && s == schema.Complete
+		failed = failed && s == schema.FailedRun
+	}
+	switch {
+	case complete:
+		return schema.Complete
+	case failed:
+		return schema.FailedRun
+	}
+	return schema.Partial
+}
+
+// Sync reads what is new in every source, plus the look-back, plus what is still pending, and the funding files. A failing
+// source stops no other: what went wrong stands in the result. The returned error means that the run could not be recorded.
+func (p *Pipeline) Sync(ctx context.Context) (ReadResult, error) {
+	run, err := p.Ledger.StartRun(ctx, p.newRun(schema.SyncRun, schema.Window{}))
+	if err != nil {
+		return ReadResult{}, fmt.Errorf("start sync: %w", err)
+	}
+	result := ReadResult{RunID: run.ID}
+	if err := p.readFundings(ctx, run); err != nil {
+		result.FundingsError = err.Error()
+	}
+	return p.read(ctx, run, result, p.syncSource)
+}
+
+// Backfill reads a date range again, or for the first time, for every source. It never moves the watermark of Sync. The
+// window's end is cut at now: nobody can say that tomorrow is complete.
+func (p *Pipeline) Backfill(ctx context.Context, w schema.Window) (ReadResult, error) {
+	if now := p.Now(); w.To.After(now) {
+		w.To = now
+	}
+	if !w.From.Before(w.To) {
+		return ReadResult{}, fmt.Errorf("backfill %s: the range is empty or lies in the future", w)
+	}
+	run, err := p.Ledger.StartRun(ctx, p.newRun(schema.BackfillRun, w))
+	if err != nil {
+		return ReadResult{}, fmt.Errorf("start backfill: %w", err)
+	}
+	return p.read(ctx, run, ReadResult{RunID: run.ID}, func(ctx context.Context, run schema.Run, s Source) []streamOutcome {
+		return p.backfillSource(ctx, run, s, w)
+	})
+}
+
+func (p *Pipeline) newRun(kind schema.RunKind, w schema.Window) schema.Run {
+	return schema.Run{Kind: kind, StartedAt: p.Now(), Period: w, Zone: p.Zone.String(), Version: p.Version, Parameters: "{}"}
+}
+
+// streamOutcome is a stream's result with the error that ended it.
+type streamOutcome struct {
+	StreamResult
+	err error
+}
+
+// read runs one function per source side by side and records how the run ended.
+func (p *Pipeline) read(ctx context.Context, run schema.Run, result ReadResult,
+	source func(context.Context, schema.Run, Source) []streamOutcome,
+) (ReadResult, error) {
+	result.Sources = make([]SourceResult, len(p.Sources))
+	var group errgroup.Group
+	for i, s := range p.Sources {
+		group.Go(func() error {
+			result.Sources[i] = sourceResult(s.Name, source(ctx, run, s))
+			return nil
+		})
+	}
+	_ = group.Wait() // the functions return no error: theirs stand in the results
+
+	var parts []schema.RunStatus
+	for _, s := range result.Sources {
+		parts = append(parts, s.Status)
+	}
+	result.Status = status(parts)
+	if result.FundingsError != "" && result.Status == schema.Complete {
+		result.Status = schema.Partial
+	}
+	run.Status = result.Status
+	if err := result.Err(); err != nil {
+		run.Error = err.Error()
+	}
+	// The run must be closed also when its context was cancelled: that is how a stopped run says where it stands.
+	if _, err := p.Ledger.FinishRun(context.WithoutCancel(ctx), run); err != nil {
+		return result, fmt.Errorf("finish %s %d: %w", run.Kind, run.ID, err)
+	}
+	return result, nil
+}
+
+func sourceResult(name string, streams []streamOutcome) SourceResult {
+	result := SourceResult{Source: name, Streams: []StreamResult{}}
+	var errs []error
+	failed := true
+	result.Status = schema.Complete
+	for _, s := range streams {
+		result.Streams = append(result.Streams, s.StreamResult)
+		if s.Verdict != schema.VerdictComplete {
+			result.Status = schema.Partial
+		}
+		if s.Verdict != schema.VerdictFailed {
+			failed = false
+		}
+		if s.err != nil {
+			errs = append(errs, s.err)
+		} else if s.Reason != "" {
+			errs = append(errs, fmt.Errorf("%s (%s): %s", s.Stream, name, s.Reason))
+		}
+	}
+	if failed && len(streams) > 0 {
+		result.Status = schema.FailedRun
+	}
+	if err := errors.Join(errs...); err != nil {
+		result.Error = err.Error()
+	}
+	return result
+}
+
+// syncSource reads every stream of a source in the extractor's order.
+func (p *Pipeline) syncSource(ctx context.Context, run schema.Run, s Source) []streamOutcome {
+	return p.eachStream(ctx, s, func(stream schema.Stream) streamOutcome {
+		switch {
+		case byID(stream):
+			ids, err := p.Ledger.CardIDs(ctx, s.Name)
+			if err != nil {
+				return failed(stream, err)
+			}
+			return p.fetch(ctx, run, s, stream, ids)
+		case stream == schema.Budgets:
+			return p.syncBudgets(ctx, run, s)
+		case stream.Snapshot():
+			return p.walk(ctx, run, s, stream, p.snapshot())
+		}
+		return p.syncTransactions(ctx, run, s)
+	})
+}
+
+// backfillSource reads the cards, which entries refer to, and the transactions of the window.
+func (p *Pipeline) backfillSource(ctx context.Context, run schema.Run, s Source, w schema.Window) []streamOutcome {
+	return p.eachStream(ctx, s, func(stream schema.Stream) streamOutcome {
+		switch stream {
+		case schema.Cards:
+			return p.walk(ctx, run, s, stream, p.snapshot())
+		case schema.Transactions:
+			return p.walk(ctx, run, s, stream, w)
+		}
+		return streamOutcome{StreamResult: StreamResult{}}
+	})
+}
+
+// eachStream reads the snapshots first and the transactions last, so that the rows reach at least to the moment at which
+// the figures were observed: a figure is compared with the rows up to its own moment. Streams that the function does not
+// read are left out. A refused credential ends the source: every further request would be refused too, and some issuers
+// lock a key out for trying.
+func (p *Pipeline) eachStream(ctx context.Context, s Source, read func(schema.Stream) streamOutcome) []streamOutcome {
+	var outcomes []streamOutcome
+	streams := slices.Clone(s.Extractor.Streams())
+	slices.SortStableFunc(streams, func(a, b schema.Stream) int {
+		return cmp.Compare(last(a), last(b))
+	})
+	for _, stream := range streams {
+		if ctx.Err() != nil {
+			outcomes = append(outcomes, failed(stream, fmt.Errorf("%s (%s): %w", stream, s.Name, context.Cause(ctx))))
+			break
+		}
+		o := read(stream)
+		if o.Stream == "" {
+			continue
+		}
+		outcomes = append(outcomes, o)
+		if unauthorized(o.err) {
+			break
+		}
+	}
+	return outcomes
+}
+
+func last(s schema.Stream) int {
+	if s.Snapshot() {
+		return 0
+	}
+	return 1
+}
+
+// byID says whether a stream is read card by card.
+func byID(s schema.Stream) bool { return s == schema.Utilization || s == schema.Balances }
+
+// snapshot is the window of a stream that says how things stand now.
+func (p *Pipeline) snapshot() schema.Window {
+	now := p.Now()
+	return schema.Window{From: now, To: now}
+}
+
+func failed(s schema.Stream, err error) streamOutcome {
+	return streamOutcome{StreamResult: StreamResult{Stream: s, Verdict: schema.VerdictFailed, Reason: err.Error()}, err: err}
+}
+
+// syncBudgets lists the budgets and then asks by id for those that cards name and the list left out: the list can be empty
+// while a budget can be read by its id (BILL, budgets).
+func (p *Pipeline) syncBudgets(ctx context.Context, run schema.Run, s Source) streamOutcome {
+	o := p.walk(ctx, run, s, schema.Budgets, p.snapshot())
+	ids, err := p.Ledger.BudgetIDs(ctx, s.Name)
+	if err != nil {
+		return failed(schema.Budgets, err)
+	}
+	if len(ids) == 0 || o.err != nil {
+		return o
+	}
+	byID := p.fetch(ctx, run, s, schema.Budgets, ids)
+	o.add(byID.StreamResult)
+	o.err = byID.err
+	return o
+}
+
+// syncTransactions goes on with walks that an earlier sync did not finish, reads the window since the watermark with its
+// look-back, and asks again for what is still pending from before that window.
+func (p *Pipeline) syncTransactions(ctx context.Context, run schema.Run, s Source) streamOutcome {
+	const stream = schema.Transactions
+	open, err := p.Ledger.OpenCheckpoints(ctx, s.Name, stream)
+	if err != nil {
+		return failed(stream, err)
+	}
+	result := streamOutcome{StreamResult: StreamResult{Stream: stream, Verdict: schema.VerdictComplete}}
+	merge := func(o streamOutcome) bool {
+		result.add(o.StreamResult)
+		result.err = errors.Join(result.err, o.err)
+		return o.err == nil
+	}
+	for _, c := range open {
+		of, err := p.Ledger.Run(ctx, c.Run)
+		if err != nil {
+			return failed(stream, err)
+		}
+		if of.Kind == schema.SyncRun && !merge(p.walk(ctx, run, s, stream, c.Window)) {
+			return result
+		}
+	}
+	watermark, err := p.Ledger.Watermark(ctx, s.Name, stream)
+	if err != nil {
+		return failed(stream, err)
+	}
+	w := schema.Window{From: p.syncFrom(s, watermark), To: p.Now()}
+	if w.From.Before(w.To) && !merge(p.walk(ctx, run, s, stream, w)) {
+		return result
+	}
+	pending, err := p.Ledger.PendingIDs(ctx, s.Name, w.From)
+	if err != nil {
+		return failed(stream, err)
+	}
+	if len(pending) > 0 {
+		merge(p.fetch(ctx, run, s, stream, pending))
+	}
+	return result
+}
+
+// syncFrom is where the next sync of a source starts: its watermark less the look-back, never before its start.
+func (p *Pipeline) syncFrom(s Source, watermark time.Time) time.Time {
+	start := schema.Beginning
+	if !s.Start.IsZero() {
+		start = s.Start
+	}
+	if watermark.IsZero() || s.FullScan {
+		return start
+	}
+	from := watermark.In(p.Zone).AddDate(0, 0, -s.LookbackDays).UTC()
+	if from.Before(start) {
+		return start
+	}
+	return from
+}

@@ -1,0 +1,148 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/tieout/tieout/reconcile"
+	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/ledger"
+)
+
+// DefaultPeriod is the period of CONTRACT 3: from the first of the month that contains today less the longest look-back and
+// the grace, to now; so that late postings and graces are always judged again.
+func (p *Pipeline) DefaultPeriod() schema.Window {
+	now := p.Now()
+	days := p.Checks.GraceDays
+	longest := 0
+	for _, s := range p.Sources {
+		longest = max(longest, s.LookbackDays)
+	}
+	day := now.In(p.Zone).AddDate(0, 0, -days-longest)
+	// A microsecond past now: what is observed now lies in the period.
+	return schema.Window{From: time.Date(day.Year(), day.Month(), 1, 0, 0, 0, 0, p.Zone).UTC(), To: now.Add(time.Microsecond)}
+}
+
+// ReconcileResult is what the checks found.
+type ReconcileResult struct {
+	RunID        int64                                            `json:"run_id"`
+	Status       schema.RunStatus                                 `json:"status"`
+	Findings     map[schema.FindingCode]map[schema.Severity]int64 `json:"findings"` // open ones, of the period
+	New          int64                                            `json:"new"`
+	Reopened     int64                                            `json:"reopened"`
+	Resolved     int64                                            `json:"resolved"`
+	NotCheckable int64                                            `json:"not_checkable"`
+}
+
+// AtLeast counts the open findings of a severity or a higher one.
+func (r ReconcileResult) AtLeast(s schema.Severity) int64 {
+	var n int64
+	for _, bySeverity := range r.Findings {
+		for severity, count := range bySeverity {
+			if severity.Rank() >= s.Rank() {
+				n += count
+			}
+		}
+	}
+	return n
+}
+
+// Reconcile runs the checks over a period and stores what they found. An error means that the checks could not be run to
+// their end; then no finding was stored.
+func (p *Pipeline) Reconcile(ctx context.Context, w schema.Window) (ReconcileResult, error) {
+	result := ReconcileResult{Status: schema.FailedRun}
+	run := p.newRun(schema.ReconcileRun, w)
+	parameters, err := json.Marshal(p.Parameters)
+	if err != nil {
+		return result, fmt.Errorf("start reconcile: %w", err)
+	}
+	run.Parameters = string(parameters)
+	if run, err = p.Ledger.StartRun(ctx, run); err != nil {
+		return result, fmt.Errorf("start reconcile: %w", err)
+	}
+	result.RunID = run.ID
+	checkErr := p.check(ctx, run, w, &result)
+	run.Status = schema.Complete
+	if checkErr != nil {
+		run.Status, run.Error = schema.FailedRun, checkErr.Error()
+	}
+	result.Status = run.Status
+	if _, err := p.Ledger.FinishRun(context.WithoutCancel(ctx), run); err != nil {
+		return result, errors.Join(checkErr, fmt.Errorf("finish reconcile %d: %w", run.ID, err))
+	}
+	return result, checkErr
+}
+
+func (p *Pipeline) check(ctx context.Context, run schema.Run, w schema.Window, result *ReconcileResult) error {
+	now, err := p.knownTo(ctx, run)
+	if err != nil {
+		return err
+	}
+	period := schema.Period{Window: w, Zone: p.Zone, Now: now}
+	set := ledger.FindingSet{Run: run.ID, Period: w}
+	for _, check := range reconcile.Checks(p.Checks) {
+		set.Codes = append(set.Codes, check.Code())
+		for outcome, err := range check.Run(ctx, p.Ledger.View(0), period) {
+			if err != nil {
+				return fmt.Errorf("check %s (%s): %w", check.Code(), w, err)
+			}
+			if f := outcome.Finding; f != nil {
+				set.Findings = append(set.Findings, *f)
+			}
+			if j := outcome.Judgement; j != nil && j.Verdict == schema.NotCheckable {
+				set.NotCheckable = append(set.NotCheckable, *j)
+			}
+		}
+	}
+	changes, err := p.Ledger.SaveFindings(ctx, set)
+	if err != nil {
+		return fmt.Errorf("store findings (%s): %w", w, err)
+	}
+	result.New, result.Reopened, result.Resolved = changes.New, changes.Reopened, changes.Resolved
+	result.NotCheckable = int64(len(set.NotCheckable))
+	result.Findings, err = p.openFindings(ctx, w)
+	return err
+}
+
+// openFindings counts the findings of a period that are open or acknowledged: accepted ones were settled by a person.
+func (p *Pipeline) openFindings(ctx context.Context, w schema.Window) (map[schema.FindingCode]map[schema.Severity]int64, error) {
+	counts := map[schema.FindingCode]map[schema.Severity]int64{}
+	for f, err := range p.Ledger.Findings(ctx, ledger.FindingFilter{Period: w}) {
+		if err != nil {
+			return nil, fmt.Errorf("count findings: %w", err)
+		}
+		if f.Status != schema.Open && f.Status != schema.Acknowledged {
+			continue
+		}
+		if counts[f.Code] == nil {
+			counts[f.Code] = map[schema.Severity]int64{}
+		}
+		counts[f.Code][f.Severity]++
+	}
+	return counts, nil
+}
+
+// freshness is how long after the end of a sync its reading still counts as reaching to now.
+const freshness = 15 * time.Minute
+
+// knownTo is the instant that counts as now for a run: its own start or, right after a sync, the start of that sync, which is
+// how far the rows are known to reach. Otherwise no nightly run could ever be complete: it reconciles minutes after it read.
+func (p *Pipeline) knownTo(ctx context.Context, run schema.Run) (time.Time, error) {
+	runs, err := p.Ledger.Runs(ctx, 0)
+	if err != nil {
+		return time.Time{}, err
+	}
+	for _, sync := range runs { // newest first
+		if sync.Kind != schema.SyncRun || sync.ID > run.ID || sync.Status == schema.Running {
+			continue
+		}
+		if sync.ID == run.ID || run.StartedAt.Sub(sync.FinishedAt) <= freshness {
+			return sync.StartedAt, nil
+		}
+		break
+	}
+	return run.StartedAt, nil
+}

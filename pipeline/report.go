@@ -1,0 +1,236 @@
+package pipeline
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"iter"
+	"path/filepath"
+	"time"
+
+	"github.com/tieout/tieout/reconcile"
+	"github.com/tieout/tieout/reports"
+	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/ledger"
+)
+
+// ReportRequest says which report to make.
+type ReportRequest struct {
+	Period  schema.Window
+	Formats []string // xlsx, csv, html
+	Dir     string   // the folder to write; empty: a folder of its own below Under
+	Under   string
+	AsOf    int64 // the run as of which the ledger is shown; 0: the latest that read or checked anything
+}
+
+// ReportResult says what was written.
+type ReportResult struct {
+	RunID    int64            `json:"run_id"`
+	Dir      string           `json:"report_dir"`
+	Complete bool             `json:"complete"` // every source is complete for the period
+	Manifest reports.Manifest `json:"manifest"`
+}
+
+// Report writes the workpaper. The same ledger, period and as-of run give the same bytes, whenever it is made.
+func (p *Pipeline) Report(ctx context.Context, r ReportRequest) (ReportResult, error) {
+	var result ReportResult
+	asOf, reconciled, err := p.asOf(ctx, r)
+	if err != nil {
+		return result, fmt.Errorf("report: %w", err)
+	}
+	run, err := p.Ledger.StartRun(ctx, p.newRun(schema.ReportRun, r.Period))
+	if err != nil {
+		return result, fmt.Errorf("start report: %w", err)
+	}
+	result, writeErr := p.write(ctx, r, asOf, reconciled)
+	result.RunID = run.ID
+	run.Status = schema.Complete
+	if writeErr != nil {
+		run.Status, run.Error = schema.FailedRun, writeErr.Error()
+	}
+	if _, err := p.Ledger.FinishRun(context.WithoutCancel(ctx), run); err != nil {
+		return result, errors.Join(writeErr, fmt.Errorf("finish report %d: %w", run.ID, err))
+	}
+	return result, writeErr
+}
+
+// asOf finds the run that the report shows the ledger after, and the latest reconcile run at or before it. Report runs do
+// not count: they change nothing that a report shows.
+func (p *Pipeline) asOf(ctx context.Context, r ReportRequest) (asOf, reconciled schema.Run, err error) {
+	runs, err := p.Ledger.Runs(ctx, 0)
+	if err != nil {
+		return asOf, reconciled, err
+	}
+	for _, run := range runs { // newest first
+		if run.Status == schema.Running || run.Kind == schema.ReportRun && run.ID != r.AsOf || r.AsOf != 0 && run.ID > r.AsOf {
+			continue
+		}
+		if asOf.ID == 0 {
+			asOf = run
+		}
+		if run.Kind == schema.ReconcileRun && run.Status == schema.Complete {
+			return asOf, run, nil
+		}
+	}
+	switch {
+	case asOf.ID == 0:
+		return asOf, reconciled, errors.New("the ledger has no finished run to report on: run `tieout sync` first")
+	case r.AsOf != 0 && asOf.ID != r.AsOf:
+		return asOf, reconciled, fmt.Errorf("run %d: %w; `tieout status` lists the runs", r.AsOf, ledger.ErrNotFound)
+	}
+	return asOf, reconciled, nil
+}
+
+func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled schema.Run) (ReportResult, error) {
+	var result ReportResult
+	view := p.Ledger.View(asOf.ID)
+	// Now is the as-of run's, not the clock's: a report made again next year must say the same.
+	now, err := p.knownTo(ctx, asOf)
+	if err != nil {
+		return result, fmt.Errorf("report: %w", err)
+	}
+	period := schema.Period{Window: r.Period, Zone: p.Zone, Now: now}
+	units, err := reconcile.BalanceUnits(ctx, view, period, p.Checks)
+	if err != nil {
+		return result, fmt.Errorf("report: %w", err)
+	}
+	judgements, err := p.judgements(ctx, view, period)
+	if err != nil {
+		return result, fmt.Errorf("report: %w", err)
+	}
+	books := false
+	for _, err := range view.Fundings.Fundings(ctx) {
+		if err != nil {
+			return result, fmt.Errorf("report: %w", err)
+		}
+		books = true
+		break
+	}
+	input := reports.Input{
+		View: view, Period: period, Entity: p.Entity, AsOf: asOf, Reconciled: reconciled, Version: p.Version, Root: asOf.Root,
+		BooksKnown: books, Parameters: inForce(reconciled, p.Parameters), Judgements: judgements,
+		Findings: func(ctx context.Context) iter.Seq2[schema.Finding, error] {
+			return p.Ledger.Findings(ctx, ledger.FindingFilter{Period: r.Period, AsOf: asOf.ID})
+		},
+	}
+	result.Complete = true
+	for _, s := range p.Sources {
+		source := reports.Source{Name: s.Name, Provider: s.Provider, LookbackDays: s.LookbackDays}
+		if unit, ok := units[s.Name]; ok {
+			source.BalanceUnit = string(unit.Unit)
+		}
+		source.Complete, source.Reason, err = p.complete(ctx, view, s, period)
+		if err != nil {
+			return result, fmt.Errorf("report: %w", err)
+		}
+		result.Complete = result.Complete && source.Complete
+		input.Sources = append(input.Sources, source)
+	}
+	result.Dir = r.Dir
+	if result.Dir == "" {
+		result.Dir = filepath.Join(r.Under, fmt.Sprintf("%s_%s_run-%d", r.Period.From.In(p.Zone).Format(time.DateOnly),
+			r.Period.To.Add(-time.Microsecond).In(p.Zone).Format(time.DateOnly), asOf.ID))
+	}
+	result.Manifest, err = reports.Write(ctx, result.Dir, input, r.Formats)
+	return result, err
+}
+
+// inForce is the settings that the reconcile run recorded or, where no checks were run, those of today.
+func inForce(reconciled schema.Run, today []reports.Parameter) []reports.Parameter {
+	var recorded []reports.Parameter
+	if json.Unmarshal([]byte(reconciled.Parameters), &recorded) != nil || len(recorded) == 0 {
+		return today
+	}
+	return recorded
+}
+
+// judgements runs the checks again, as of the report's run, for what agreed and what could not be checked: findings alone
+// would leave silence to be taken for agreement.
+func (p *Pipeline) judgements(ctx context.Context, view schema.View, period schema.Period) ([]schema.Judgement, error) {
+	var all []schema.Judgement
+	for _, check := range reconcile.Checks(p.Checks) {
+		for outcome, err := range check.Run(ctx, view, period) {
+			if err != nil {
+				return nil, fmt.Errorf("check %s (%s): %w", check.Code(), period.Window, err)
+			}
+			if outcome.Judgement != nil {
+				all = append(all, *outcome.Judgement)
+			}
+		}
+	}
+	return all, nil
+}
+
+// complete says whether a source is complete for a period: its transactions are covered to the earlier of now and the
+// period's end plus the look-back, because providers filter by other times than an entry's; and the latest reading of every
+// stream in the period was complete.
+func (p *Pipeline) complete(ctx context.Context, view schema.View, s Source, period schema.Period) (bool, string, error) {
+	latest := map[schema.Stream]schema.Completeness{}
+	var covered []schema.Window
+	for c, err := range view.Completeness.Completeness(ctx) {
+		if err != nil {
+			return false, "", err
+		}
+		if c.Source != s.Name {
+			continue
+		}
+		if c.Stream == schema.Transactions && c.Verdict == schema.VerdictComplete {
+			covered = append(covered, c.Window)
+		}
+		if c.Stream.Snapshot() && c.Run >= latest[c.Stream].Run {
+			latest[c.Stream] = c
+		}
+	}
+	need := schema.Window{From: period.From, To: period.To.In(p.Zone).AddDate(0, 0, s.LookbackDays).UTC()}
+	if need.To.After(period.Now) {
+		need.To = period.Now
+	}
+	if !schema.Covered(need, covered) {
+		return false, fmt.Sprintf("%s: not complete for %s", schema.Transactions, need), nil
+	}
+	for _, stream := range s.Extractor.Streams() {
+		if !stream.Snapshot() {
+			continue
+		}
+		c, ok := latest[stream]
+		switch {
+		case !ok:
+			return false, fmt.Sprintf("%s: never read", stream), nil
+		case c.Verdict != schema.VerdictComplete:
+			return false, fmt.Sprintf("%s: %s", stream, c.Reason), nil
+		}
+	}
+	return true, "", nil
+}
+
+// NightlyResult is what a nightly run did.
+type NightlyResult struct {
+	ReadResult
+	Findings  map[schema.FindingCode]map[schema.Severity]int64 `json:"findings"`
+	ReportDir string                                           `json:"report_dir"`
+	Complete  bool                                             `json:"complete"`
+	Reconcile ReconcileResult                                  `json:"reconcile"`
+	Report    ReportResult                                     `json:"report"`
+}
+
+// Nightly is sync, reconcile over the default period, and report. A sync that failed in part is still reconciled and
+// reported: the report then says INCOMPLETE.
+func (p *Pipeline) Nightly(ctx context.Context, formats []string, dir, under string) (NightlyResult, error) {
+	var result NightlyResult
+	var err error
+	if result.ReadResult, err = p.Sync(ctx); err != nil {
+		return result, err
+	}
+	if ctx.Err() != nil {
+		return result, context.Cause(ctx)
+	}
+	w := p.DefaultPeriod()
+	if result.Reconcile, err = p.Reconcile(ctx, w); err != nil {
+		return result, err
+	}
+	result.Findings = result.Reconcile.Findings
+	result.Report, err = p.Report(ctx, ReportRequest{Period: w, Formats: formats, Dir: dir, Under: under})
+	result.ReportDir, result.Complete = result.Report.Dir, result.Report.Complete
+	return result, err
+}

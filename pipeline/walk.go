@@ -1,0 +1,305 @@
+package pipeline
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash"
+	"time"
+
+	"github.com/tieout/tieout/extract"
+	"github.com/tieout/tieout/extract/transport"
+	"github.com/tieout/tieout/normalize"
+	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/ledger"
+)
+
+// tally is what has been counted of a walk over one window. It is stored with each checkpoint, so that a walk that was
+// killed ends with the same completeness record as one that was not.
+type tally struct {
+	Pages, Records, Duplicates, Rejected, Retries int64
+
+	Total   int64 // -1: the provider gives none
+	FirstID string
+	LastID  string
+	Doubt   string
+	Hash    []byte // state of the hash over the redacted pages
+
+	sum  hash.Hash
+	seen map[uint64]struct{}
+}
+
+func newTally() *tally {
+	return &tally{Total: -1, sum: sha256.New(), seen: map[uint64]struct{}{}}
+}
+
+// restore takes up a tally where a checkpoint left it.
+func restore(c ledger.Checkpoint) (*tally, error) {
+	t := newTally()
+	if err := json.Unmarshal([]byte(c.State), t); err != nil {
+		return nil, fmt.Errorf("read checkpoint state: %w", err)
+	}
+	if err := t.sum.(encoding.BinaryUnmarshaler).UnmarshalBinary(t.Hash); err != nil {
+		return nil, fmt.Errorf("read checkpoint state: %w", err)
+	}
+	for _, id := range c.Seen {
+		t.seen[id] = struct{}{}
+	}
+	return t, nil
+}
+
+func (t *tally) state() (string, error) {
+	var err error
+	if t.Hash, err = t.sum.(encoding.BinaryMarshaler).MarshalBinary(); err != nil {
+		return "", fmt.Errorf("save checkpoint state: %w", err)
+	}
+	text, err := json.Marshal(t)
+	if err != nil {
+		return "", fmt.Errorf("save checkpoint state: %w", err)
+	}
+	return string(text), nil
+}
+
+// page counts a page and returns the hashes of the ids that were not seen before.
+func (t *tally) page(p extract.Page) []uint64 {
+	var fresh []uint64
+	t.Pages++
+	t.Retries += int64(p.Retries)
+	if p.Total >= 0 {
+		t.Total = p.Total
+	}
+	if t.Doubt == "" {
+		t.Doubt = p.Doubt
+	}
+	for _, r := range p.Records {
+		t.Records++
+		t.sum.Write(r.Payload)
+		t.sum.Write([]byte{'\n'})
+		if r.ExternalID == "" {
+			continue // rejected, and never the same as another
+		}
+		if t.FirstID == "" {
+			t.FirstID = r.ExternalID
+		}
+		t.LastID = r.ExternalID
+		id := idHash(r.ExternalID)
+		if _, ok := t.seen[id]; ok {
+			t.Duplicates++
+			continue
+		}
+		t.seen[id] = struct{}{}
+		fresh = append(fresh, id)
+	}
+	t.sum.Write([]byte{'\f'})
+	return fresh
+}
+
+// idHash is eight bytes of SHA-256: a million ids collide with a chance of one in thirty million, and a collision costs no
+// more than a duplicate counted where there was none.
+func idHash(id string) uint64 {
+	sum := sha256.Sum256([]byte(id))
+	return binary.BigEndian.Uint64(sum[:8])
+}
+
+// completeness is the record of the walk when it has ended.
+func (t *tally) completeness(s Source, stream schema.Stream, w schema.Window, verdict schema.Verdict, reason string, at time.Time) *schema.Completeness {
+	return &schema.Completeness{
+		Source: s.Name, Stream: stream, Window: w, Verdict: verdict, Reason: reason,
+		Pages: t.Pages, Records: t.Records, Total: t.Total, Rejected: t.Rejected, Duplicates: t.Duplicates, Retries: t.Retries,
+		FirstID: t.FirstID, LastID: t.LastID, SHA256: hex.EncodeToString(t.sum.Sum(nil)), RecordedAt: at,
+	}
+}
+
+// walk reads one window of one stream to its end, from its checkpoint if there is one, and records its completeness.
+func (p *Pipeline) walk(ctx context.Context, run schema.Run, s Source, stream schema.Stream, w schema.Window) streamOutcome {
+	o := streamOutcome{StreamResult: StreamResult{Stream: stream}}
+	checkpoint, found, err := p.Ledger.Checkpoint(ctx, s.Name, stream, w)
+	if err != nil {
+		return failed(stream, err)
+	}
+	t, from := newTally(), extract.Cursor("")
+	if found {
+		if t, err = restore(checkpoint); err != nil {
+			return failed(stream, err)
+		}
+		from = extract.Cursor(checkpoint.Cursor)
+	}
+	c := &collector{p: p, run: run, source: s, stream: stream, window: w, tally: t, result: &o.StreamResult, next: from}
+	last, err := c.pages(ctx, s.Extractor.Pages(ctx, stream, w, from))
+	if found && c.read == 0 && errors.Is(err, extract.ErrCursor) {
+		// The provider no longer accepts the cursor of the checkpoint: the window starts again, and rows that were stored
+		// before are met again.
+		if err := p.Ledger.DropCheckpoint(ctx, s.Name, stream, w); err != nil {
+			return failed(stream, err)
+		}
+		c.tally, c.next = newTally(), ""
+		last, err = c.pages(ctx, s.Extractor.Pages(ctx, stream, w, ""))
+	}
+	o.err = c.end(ctx, last, err)
+	return o
+}
+
+// fetch reads records by id. They have no window of their own: a by-id stream is complete when every id was asked for.
+func (p *Pipeline) fetch(ctx context.Context, run schema.Run, s Source, stream schema.Stream, ids []string) streamOutcome {
+	o := streamOutcome{StreamResult: StreamResult{Stream: stream}}
+	fetcher, ok := s.Extractor.(extract.Fetcher)
+	if !ok {
+		return failed(stream, fmt.Errorf("fetch %s (%s): the extractor cannot read by id", stream, s.Name))
+	}
+	c := &collector{p: p, run: run, source: s, stream: stream, window: p.snapshot(), tally: newTally(), result: &o.StreamResult, byID: true}
+	_, err := c.pages(ctx, fetcher.Fetch(ctx, stream, ids))
+	o.err = c.end(ctx, err == nil, err)
+	return o
+}
+
+// collector turns pages into groups and commits them.
+type collector struct {
+	p      *Pipeline
+	run    schema.Run
+	source Source
+	stream schema.Stream
+	window schema.Window
+	byID   bool // no cursor to go on from, and transactions read by id say nothing of their window
+
+	tally  *tally
+	result *StreamResult
+	read   int // pages read in this process
+	group  ledger.Group
+	fresh  []uint64
+	next   extract.Cursor
+	since  time.Duration
+}
+
+// pages reads a sequence to its end, committing groups as they fill. It says whether the provider's last page was seen.
+func (c *collector) pages(ctx context.Context, pages func(func(extract.Page, error) bool)) (last bool, err error) {
+	c.reset()
+	for page, err := range pages {
+		if err != nil {
+			return false, err
+		}
+		if page.Restart {
+			c.tally, c.fresh = newTally(), nil
+			if err := c.forget(ctx); err != nil {
+				return false, err
+			}
+		}
+		c.read++
+		c.result.Pages++
+		c.result.Records += int64(len(page.Records))
+		c.fresh = append(c.fresh, c.tally.page(page)...)
+		c.add(page.Records)
+		c.next, last = page.Next, page.Last
+		if last {
+			continue // committed by end, with the completeness record
+		}
+		if len(c.group.Records) >= c.p.GroupRows || c.p.Elapsed()-c.since >= c.p.GroupAge {
+			if err := c.commit(ctx, nil); err != nil {
+				return false, err
+			}
+		}
+	}
+	return last, nil
+}
+
+// forget drops the checkpoint of a walk that begins again: the ids that it has seen belong to the walk before.
+func (c *collector) forget(ctx context.Context) error {
+	if c.byID {
+		return nil
+	}
+	return c.p.Ledger.DropCheckpoint(ctx, c.source.Name, c.stream, c.window)
+}
+
+func (c *collector) reset() {
+	c.group = ledger.Group{Run: c.run.ID, Source: c.source.Name, Provider: c.source.Provider, Stream: c.stream}
+	c.fresh = nil
+	c.since = c.p.Elapsed()
+}
+
+// add normalizes records into the group. A record that cannot be mapped becomes a reject and loses nothing else.
+func (c *collector) add(records []schema.Record) {
+	for _, r := range records {
+		c.group.Records = append(c.group.Records, r)
+		err := c.source.Normalize(r, &c.group.Batch)
+		if err == nil {
+			continue
+		}
+		c.tally.Rejected++
+		reject := schema.Reject{
+			Source: r.Source, Provider: r.Provider, Stream: r.Stream, ExternalID: r.ExternalID,
+			Reason: err.Error(), ReceivedAt: r.ReceivedAt, Payload: r.Payload,
+		}
+		var rejected *normalize.RejectError
+		if errors.As(err, &rejected) {
+			reject.Field, reject.Reason = rejected.Field, rejected.Reason
+		}
+		c.group.Batch.Rejects = append(c.group.Batch.Rejects, reject)
+	}
+}
+
+// commit stores the group in one transaction with how far the walk has come or, at its end, with its completeness.
+func (c *collector) commit(ctx context.Context, end *schema.Completeness) error {
+	done := end != nil && end.Verdict == schema.VerdictComplete
+	if !c.byID && !done && c.next != "" {
+		state, err := c.tally.state()
+		if err != nil {
+			return err
+		}
+		c.group.Checkpoint = &ledger.Checkpoint{
+			Source: c.source.Name, Stream: c.stream, Window: c.window, Cursor: string(c.next),
+			State: state, Seen: c.fresh, Run: c.run.ID,
+		}
+	}
+	c.group.Completeness = end
+	counts, err := c.p.Ledger.Commit(ctx, c.group)
+	if err != nil {
+		return fmt.Errorf("store %s (%s, %s): %w", c.stream, c.source.Name, c.window, err)
+	}
+	c.result.EntriesNew += counts.New
+	c.result.EntriesChanged += counts.Changed
+	c.result.EntriesUnchanged += counts.Unchanged
+	c.result.Rejected += counts.Rejected
+	c.p.Progress(Progress{
+		Run: c.run.ID, Source: c.source.Name, Stream: c.stream, Window: c.window, Pages: c.tally.Pages, Records: c.tally.Records,
+	})
+	c.reset()
+	return nil
+}
+
+// end commits what is left with the verdict on the window. A walk that stopped on an error keeps its checkpoint, so that
+// the next run goes on from there.
+func (c *collector) end(ctx context.Context, last bool, err error) error {
+	verdict, reason := schema.VerdictComplete, ""
+	switch {
+	case err != nil && c.tally.Pages == 0:
+		verdict, reason = schema.VerdictFailed, err.Error()
+	case err != nil:
+		verdict, reason = schema.VerdictPartial, err.Error()
+	case !last:
+		verdict, reason = schema.VerdictPartial, "the provider's last page was not seen"
+	case c.tally.Doubt != "":
+		verdict, reason, c.next = schema.VerdictPartial, c.tally.Doubt, ""
+	}
+	c.result.Verdict, c.result.Reason = verdict, reason
+	var record *schema.Completeness
+	if !c.byID || c.stream.Snapshot() {
+		record = c.tally.completeness(c.source, c.stream, c.window, verdict, reason, c.run.StartedAt)
+	}
+	// What was read before the error is stored also when the context is done: it is complete pages.
+	if storeErr := c.commit(context.WithoutCancel(ctx), record); storeErr != nil {
+		c.result.Verdict, c.result.Reason = schema.VerdictFailed, storeErr.Error()
+		return errors.Join(err, storeErr)
+	}
+	return err
+}
+
+// unauthorized says whether the provider refused the credential.
+func unauthorized(err error) bool {
+	const statusUnauthorized = 401 // RFC 9110; HTTP itself is extract's business
+	var status *transport.StatusError
+	return errors.As(err, &status) && status.Status == statusUnauthorized
+}
