@@ -481,7 +481,7 @@ func BenchmarkChecks(b *testing.B) {
 	for _, c := range Checks(w.cfg) {
 		b.Run(string(c.Code()), func(b *testing.B) {
 			b.ReportAllocs()
-			for range b.N {
+			for b.Loop() {
 				for _, err := range c.Run(context.Background(), v, w.period) {
 					if err != nil {
 						b.Fatal(err)

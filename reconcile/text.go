@@ -33,15 +33,8 @@ func amountText(a money.Amount) string {
 	return a.String() + " " + a.Currency().Code()
 }
 
-// minorText shows minor units of a currency without their sign where the words around them say it.
+// minorText is amountText of minor units of a currency.
 func minorText(minor int64, c money.Currency) string { return amountText(money.FromMinor(minor, c)) }
-
-func absolute(n int64) int64 {
-	if n < 0 {
-		return -n
-	}
-	return n
-}
 
 func dateText(t time.Time, zone *time.Location) string { return t.In(zone).Format(time.DateOnly) }
 
