@@ -21,8 +21,12 @@ func TestAccounts(t *testing.T) {
 		return schema.Entry{Source: source, Provider: schema.Bill, ExternalID: id, CardID: card, CardAltID: alt, OccurredAt: at.Add(time.Duration(hours) * time.Hour)}
 	}
 	w := &world{
-		cards: []schema.Card{{Source: "a", Provider: schema.Bill, ID: "uuid-1", AltID: "id-1"}, {Source: "a", Provider: schema.Bill, ID: "id-2"},
-			{Source: "b", Provider: schema.Bill, ID: "id-1"}, {Source: "b", Provider: schema.Bill, ID: "idle"}},
+		cards: []schema.Card{
+			{Source: "a", Provider: schema.Bill, ID: "uuid-1", AltID: "id-1"},
+			{Source: "a", Provider: schema.Bill, ID: "id-2"},
+			{Source: "b", Provider: schema.Bill, ID: "id-1"},
+			{Source: "b", Provider: schema.Bill, ID: "idle"},
+		},
 		entries: []schema.Entry{
 			entry("a", "t1", "uuid-1", "", 2), entry("a", "t2", "id-1", "", 1), entry("a", "t3", "uuid-2", "id-2", 1), entry("a", "t4", "uuid-2", "", 3),
 			entry("a", "t5", "id-2", "", 2), entry("a", "t6", "", "", 2), entry("a", "t7", "stranger", "", 2), entry("b", "t8", "id-1", "", 2),
@@ -48,8 +52,10 @@ func TestAccounts(t *testing.T) {
 		return got
 	}
 	t.Run("JoinsRowsUnderBothIDsOfACard", func(t *testing.T) {
-		want := []string{"a/id-2 listed=true seen=1 t3 t5 t4", "a/stranger listed=false seen=0 t7", "a/uuid-1 listed=true seen=0 t2 t1",
-			"b/id-1 listed=true seen=0 t8", "b/only-seen listed=false seen=1 "}
+		want := []string{
+			"a/id-2 listed=true seen=1 t3 t5 t4", "a/stranger listed=false seen=0 t7", "a/uuid-1 listed=true seen=0 t2 t1",
+			"b/id-1 listed=true seen=0 t8", "b/only-seen listed=false seen=1 ",
+		}
 		if got := walk(t, ""); !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
@@ -88,13 +94,19 @@ func (f entriesFunc) Entries(_ context.Context, filter schema.EntryFilter) iter.
 // TestCheck is what every check promises.
 func TestCheck(t *testing.T) {
 	w := bigWorld(40, 4000)
-	w.notes = []schema.Note{{Source: "s1-slash", Stream: schema.Transactions, ExternalID: "t1", Code: schema.UnitMismatchNote},
-		{Source: "s1-slash", Stream: schema.Cards, ExternalID: "c1", Code: schema.UnitMismatchNote}, {Source: "s1-slash", Stream: schema.Cards, Code: schema.UnknownFieldNote}}
+	w.notes = []schema.Note{
+		{Source: "s1-slash", Stream: schema.Transactions, ExternalID: "t1", Code: schema.UnitMismatchNote},
+		{Source: "s1-slash", Stream: schema.Cards, ExternalID: "c1", Code: schema.UnitMismatchNote},
+		{Source: "s1-slash", Stream: schema.Cards, Code: schema.UnknownFieldNote},
+	}
 	w.rejects = []schema.Reject{{Source: "s1-slash", Stream: schema.Cards, ReceivedAt: w.period.To}}
 	broken := errors.New("the disk is gone")
 	for _, c := range Checks(w.cfg) {
 		t.Run(string(c.Code())+"/StopsWhenTheCallerStops", func(t *testing.T) {
-			for range c.Run(t.Context(), w.view(), w.period) {
+			for _, err := range c.Run(t.Context(), w.view(), w.period) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				break
 			}
 		})
@@ -145,24 +157,31 @@ func fails[T any](err error) iter.Seq2[T, error] {
 func (b brokenReader) Entries(context.Context, schema.EntryFilter) iter.Seq2[schema.Entry, error] {
 	return fails[schema.Entry](b.err)
 }
+
 func (b brokenReader) Cards(context.Context) iter.Seq2[schema.Card, error] {
 	return fails[schema.Card](b.err)
 }
+
 func (b brokenReader) Observations(context.Context) iter.Seq2[schema.Observation, error] {
 	return fails[schema.Observation](b.err)
 }
+
 func (b brokenReader) Budgets(context.Context) iter.Seq2[schema.Budget, error] {
 	return fails[schema.Budget](b.err)
 }
+
 func (b brokenReader) Fundings(context.Context) iter.Seq2[schema.Funding, error] {
 	return fails[schema.Funding](b.err)
 }
+
 func (b brokenReader) Completeness(context.Context) iter.Seq2[schema.Completeness, error] {
 	return fails[schema.Completeness](b.err)
 }
+
 func (b brokenReader) Rejects(context.Context) iter.Seq2[schema.Reject, error] {
 	return fails[schema.Reject](b.err)
 }
+
 func (b brokenReader) Notes(context.Context) iter.Seq2[schema.Note, error] {
 	return fails[schema.Note](b.err)
 }
@@ -170,8 +189,10 @@ func (b brokenReader) Notes(context.Context) iter.Seq2[schema.Note, error] {
 func TestLimitBreach_RefusesASumThatOverflows(t *testing.T) {
 	at := instant(t, "2026-08-14T12:00:00Z")
 	card := schema.Card{Source: "s", Provider: schema.Whop, ID: "c", CreatedAt: at.AddDate(-1, 0, 0)}
-	w := &world{cards: []schema.Card{card}, period: schema.Period{Window: schema.Window{From: at.AddDate(0, -1, 0), To: at.AddDate(0, 1, 0)}, Zone: time.UTC, Now: at},
-		observations: []schema.Observation{{Card: card, Stream: schema.Cards, ObservedAt: at, Limits: []schema.Limit{{Window: schema.Lifetime, Amount: usd(1)}}}}}
+	w := &world{
+		cards: []schema.Card{card}, period: schema.Period{Window: schema.Window{From: at.AddDate(0, -1, 0), To: at.AddDate(0, 1, 0)}, Zone: time.UTC, Now: at},
+		observations: []schema.Observation{{Card: card, Stream: schema.Cards, ObservedAt: at, Limits: []schema.Limit{{Window: schema.Lifetime, Amount: usd(1)}}}},
+	}
 	for _, id := range []string{"t1", "t2"} {
 		w.entries = append(w.entries, schema.Entry{Source: "s", ExternalID: id, CardID: "c", Kind: schema.Purchase, Status: schema.Posted, OccurredAt: at, Amount: usd(-1 << 62)})
 	}

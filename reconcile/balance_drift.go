@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"slices"
 	"time"
 
 	"github.com/tieout/tieout/schema"
@@ -445,8 +446,7 @@ func (d *driftJudge) opening(a *account) (int64, time.Time) {
 // lastAgreed is when the ledger last agreed with a balance other than zero, after which its transactions are complete:
 // such a balance vouches for the history before it, although not all of that was read. Zero vouches for nothing.
 func (d *driftJudge) lastAgreed(a *account, before time.Time) (time.Time, bool) {
-	for i := len(a.observations) - 1; i >= 0; i-- {
-		o := a.observations[i]
+	for _, o := range slices.Backward(a.observations) {
 		f, ok := o.Figure(schema.Balance)
 		if !ok || !o.ObservedAt.Before(before) {
 			continue

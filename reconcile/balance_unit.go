@@ -3,6 +3,7 @@ package reconcile
 import (
 	"context"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -92,8 +93,8 @@ func (u *UnitChoice) try(a *account, p schema.Period, covered coverage, toleranc
 
 // latestFigure is the latest observation in the period that states a figure.
 func latestFigure(a *account, p schema.Period, name schema.FigureName) (schema.Observation, schema.Figure, bool) {
-	for i := len(a.observations) - 1; i >= 0; i-- {
-		if o := a.observations[i]; inPeriod(p, o.ObservedAt) {
+	for _, o := range slices.Backward(a.observations) {
+		if inPeriod(p, o.ObservedAt) {
 			if f, ok := o.Figure(name); ok {
 				return o, f, true
 			}

@@ -104,8 +104,10 @@ func slowWindow(l schema.Limit, zone *time.Location, t time.Time) schema.Window 
 	return schema.Window{From: from, To: to}
 }
 
-var testZones = []string{"", "America/New_York", "America/Los_Angeles", "America/Sao_Paulo", "America/Havana", "America/St_Johns", "Europe/Berlin",
-	"Africa/Cairo", "Asia/Beirut", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Auckland", "Pacific/Kiritimati", "Pacific/Pago_Pago"}
+var testZones = []string{
+	"", "America/New_York", "America/Los_Angeles", "America/Sao_Paulo", "America/Havana", "America/St_Johns", "Europe/Berlin",
+	"Africa/Cairo", "Asia/Beirut", "Asia/Kolkata", "Asia/Kathmandu", "Australia/Lord_Howe", "Pacific/Auckland", "Pacific/Kiritimati", "Pacific/Pago_Pago",
+}
 
 func TestCalendarWindow_EqualsWalkingTheClock(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))

@@ -26,10 +26,14 @@ func TestExplain(t *testing.T) {
 		{"PostedExactly15MinutesLater", onPosted, 500, []schema.Entry{purchase("a", -hour, 15*time.Minute, 500)}, inFlight, "a"},
 		{"PostedAMicrosecondTooLate", onPosted, 500, []schema.Entry{purchase("a", -hour, 15*time.Minute+time.Microsecond, 500)}, oneEntry, "a"},
 		{"PostedExactly15MinutesBefore", onPosted, -500, []schema.Entry{purchase("a", -hour, -15*time.Minute, 500)}, inFlight, "a"},
-		{"FigureOfAnEarlierMoment", onPosted, -900, []schema.Entry{purchase("a", -2*hour, -3*time.Minute, 500), purchase("b", -2*hour, -5*time.Minute, 400),
-			purchase("c", -2*hour, -7*time.Minute, 300)}, inFlight, "a b"},
-		{"FigureOfALaterMoment", onPosted, 900, []schema.Entry{purchase("a", -2*hour, 3*time.Minute, 500), purchase("b", -2*hour, 5*time.Minute, 400),
-			purchase("c", -2*hour, 7*time.Minute, 300)}, inFlight, "a b"},
+		{"FigureOfAnEarlierMoment", onPosted, -900, []schema.Entry{
+			purchase("a", -2*hour, -3*time.Minute, 500), purchase("b", -2*hour, -5*time.Minute, 400),
+			purchase("c", -2*hour, -7*time.Minute, 300),
+		}, inFlight, "a b"},
+		{"FigureOfALaterMoment", onPosted, 900, []schema.Entry{
+			purchase("a", -2*hour, 3*time.Minute, 500), purchase("b", -2*hour, 5*time.Minute, 400),
+			purchase("c", -2*hour, 7*time.Minute, 300),
+		}, inFlight, "a b"},
 		{"InFlightComesBeforeOneEntry", onPosted, 500, []schema.Entry{purchase("a", -hour, hour, 500), purchase("b", -hour, 10*time.Minute, 500)}, inFlight, "b"},
 		{"ThreeDaysAfterIsACandidate", withPending, 500, []schema.Entry{purchase("a", 72*hour, 80*hour, 500)}, oneEntry, "a"},
 		{"LaterIsNone", withPending, 500, []schema.Entry{purchase("a", 73*hour, 80*hour, 500)}, "", ""},

@@ -28,8 +28,10 @@ func randomEntries(r *rand.Rand, around time.Time, days int) []schema.Entry {
 		if kind == schema.Refund || kind == schema.Reversal {
 			amount = -amount
 		}
-		e := schema.Entry{Source: "s", Provider: schema.Slash, ExternalID: fmt.Sprintf("t%02d", i), CardID: "c", Kind: kind, Status: status,
-			OccurredAt: around.Add(time.Duration(r.IntN(days*24*4)-days*24*2) * 15 * time.Minute), Amount: usd(amount)}
+		e := schema.Entry{
+			Source: "s", Provider: schema.Slash, ExternalID: fmt.Sprintf("t%02d", i), CardID: "c", Kind: kind, Status: status,
+			OccurredAt: around.Add(time.Duration(r.IntN(days*24*4)-days*24*2) * 15 * time.Minute), Amount: usd(amount),
+		}
 		if status == schema.Posted && r.IntN(8) > 0 {
 			e.PostedAt = e.OccurredAt.Add(time.Duration(r.IntN(200)) * time.Hour)
 		}
@@ -155,14 +157,18 @@ func slowBreaches(w *world, l schema.Limit) []slowBreach {
 
 func TestLimitBreach_EqualsSummingForEachPurchase(t *testing.T) {
 	r := rand.New(rand.NewPCG(3, 4))
-	windows := []schema.LimitWindow{schema.Daily, schema.Weekly, schema.Monthly, schema.Yearly, schema.Lifetime, schema.Rolling24h, schema.Rolling7d,
-		schema.Rolling30d, schema.Rolling365d}
+	windows := []schema.LimitWindow{
+		schema.Daily, schema.Weekly, schema.Monthly, schema.Yearly, schema.Lifetime, schema.Rolling24h, schema.Rolling7d,
+		schema.Rolling30d, schema.Rolling365d,
+	}
 	found := 0
 	for n := range 1500 {
 		around := pick(r, "2026-03-08T07:00:00Z", "2026-11-01T06:00:00Z", "2026-03-29T01:00:00Z", "2028-02-29T12:00:00Z", "2026-12-31T23:00:00Z")
 		middle := instant(t, around)
-		w := &world{cards: []schema.Card{{Source: "s", Provider: schema.Slash, ID: "c", CreatedAt: middle.AddDate(-1, 0, 0)}},
-			entries: randomEntries(r, middle, 1+r.IntN(20))}
+		w := &world{
+			cards:   []schema.Card{{Source: "s", Provider: schema.Slash, ID: "c", CreatedAt: middle.AddDate(-1, 0, 0)}},
+			entries: randomEntries(r, middle, 1+r.IntN(20)),
+		}
 		// The whole of the world's time, so that every window overlaps the period.
 		w.period = schema.Period{Window: schema.Window{From: middle.AddDate(-3, 0, 0), To: middle.AddDate(3, 0, 0)}, Zone: time.UTC, Now: middle.AddDate(3, 0, 0)}
 		limit := schema.Limit{Window: pick(r, windows...), Zone: pick(r, testZones...)}
@@ -279,8 +285,10 @@ func withAuthorizations(r *rand.Rand, entries []schema.Entry) []schema.Entry {
 		if e.Kind != schema.Purchase || e.Status != schema.Posted || r.IntN(2) == 0 {
 			continue
 		}
-		a := schema.Entry{Source: "s", Provider: schema.Slash, ExternalID: "a" + e.ExternalID, CardID: "c", Kind: schema.Purchase, Status: schema.Superseded,
-			OccurredAt: e.OccurredAt, Amount: usd(-int64(r.IntN(5000))), LinkedID: e.ExternalID}
+		a := schema.Entry{
+			Source: "s", Provider: schema.Slash, ExternalID: "a" + e.ExternalID, CardID: "c", Kind: schema.Purchase, Status: schema.Superseded,
+			OccurredAt: e.OccurredAt, Amount: usd(-int64(r.IntN(5000))), LinkedID: e.ExternalID,
+		}
 		e.LinkedID = a.ExternalID
 		if r.IntN(3) == 0 { // cleared in two parts; the authorization names the earlier
 			part := *e
@@ -290,8 +298,10 @@ func withAuthorizations(r *rand.Rand, entries []schema.Entry) []schema.Entry {
 		}
 		entries = append(entries, a)
 		if r.IntN(3) == 0 {
-			entries = append(entries, schema.Entry{Source: "s", Provider: schema.Slash, ExternalID: "r" + e.ExternalID, CardID: "c", Kind: schema.Reversal,
-				Status: schema.Superseded, OccurredAt: a.OccurredAt.Add(time.Hour), Amount: usd(int64(r.IntN(500))), LinkedID: a.ExternalID})
+			entries = append(entries, schema.Entry{
+				Source: "s", Provider: schema.Slash, ExternalID: "r" + e.ExternalID, CardID: "c", Kind: schema.Reversal,
+				Status: schema.Superseded, OccurredAt: a.OccurredAt.Add(time.Hour), Amount: usd(int64(r.IntN(500))), LinkedID: a.ExternalID,
+			})
 		}
 	}
 	return entries
@@ -414,19 +424,25 @@ func outcomesText(t *testing.T, w *world) string {
 func bigWorld(cards, entries int) *world {
 	r := rand.New(rand.NewPCG(9, 10))
 	end := time.Date(2026, 8, 31, 7, 0, 0, 0, time.UTC)
-	w := &world{period: schema.Period{Window: schema.Window{From: end.AddDate(0, -2, 0), To: end}, Zone: time.UTC, Now: end},
-		cfg: Config{GraceDays: 3, StalePendingDays: 10}}
+	w := &world{
+		period: schema.Period{Window: schema.Window{From: end.AddDate(0, -2, 0), To: end}, Zone: time.UTC, Now: end},
+		cfg:    Config{GraceDays: 3, StalePendingDays: 10},
+	}
 	w.budgets = []schema.Budget{{Source: "s0-bill", ID: "b", StartDate: "2026-08-01", EndDate: "2026-08-31", ObservedAt: end}}
 	for i, p := range schema.Providers() {
 		source := fmt.Sprintf("s%d-%s", i, p)
 		w.cfg.Sources = append(w.cfg.Sources, Source{Name: source, Provider: p, LookbackDays: 35})
-		w.completeness = append(w.completeness, schema.Completeness{Source: source, Stream: schema.Transactions, Verdict: schema.VerdictComplete,
-			Window: schema.Window{From: schema.Beginning, To: end}, RecordedAt: end})
+		w.completeness = append(w.completeness, schema.Completeness{
+			Source: source, Stream: schema.Transactions, Verdict: schema.VerdictComplete,
+			Window: schema.Window{From: schema.Beginning, To: end}, RecordedAt: end,
+		})
 	}
 	for i := range cards {
 		s := w.cfg.Sources[i%4]
-		c := schema.Card{Source: s.Name, Provider: s.Provider, ID: fmt.Sprintf("c%06d", i), Name: fmt.Sprintf("Card %d", i), Last4: fmt.Sprintf("%04d", i%10000),
-			Currency: "USD", BudgetID: "b", CreatedAt: end.AddDate(-1, 0, 0)}
+		c := schema.Card{
+			Source: s.Name, Provider: s.Provider, ID: fmt.Sprintf("c%06d", i), Name: fmt.Sprintf("Card %d", i), Last4: fmt.Sprintf("%04d", i%10000),
+			Currency: "USD", BudgetID: "b", CreatedAt: end.AddDate(-1, 0, 0),
+		}
 		w.cards = append(w.cards, c)
 		o := schema.Observation{Card: c, Stream: schema.Cards, ObservedAt: end.Add(-time.Hour)}
 		figures := schema.Observation{Card: c, Stream: schema.Cards, ObservedAt: end}
@@ -452,17 +468,19 @@ func bigWorld(cards, entries int) *world {
 	}
 	for i := range entries {
 		c := w.cards[r.IntN(len(w.cards))]
-		e := schema.Entry{Source: c.Source, Provider: c.Provider, ExternalID: fmt.Sprintf("t%08d", i), CardID: c.ID, Kind: schema.Purchase, Status: schema.Posted,
-			OccurredAt: end.Add(-time.Duration(r.IntN(180*24*3600)) * time.Second), Amount: usd(-int64(r.IntN(30000))), Merchant: "Merchant"}
+		e := schema.Entry{
+			Source: c.Source, Provider: c.Provider, ExternalID: fmt.Sprintf("t%08d", i), CardID: c.ID, Kind: schema.Purchase, Status: schema.Posted,
+			OccurredAt: end.Add(-time.Duration(r.IntN(180*24*3600)) * time.Second), Amount: usd(-int64(r.IntN(30000))), Merchant: "Merchant",
+		}
 		e.PostedAt = e.OccurredAt.Add(48 * time.Hour)
-		switch {
-		case r.IntN(20) == 0:
+		switch dice := r.IntN(20); {
+		case dice == 0:
 			e.Status, e.PostedAt = schema.Pending, time.Time{}
-		case r.IntN(20) == 0:
+		case dice == 1:
 			e.Status, e.PostedAt = schema.Declined, time.Time{}
-		case r.IntN(20) == 0:
+		case dice == 2:
 			e.Kind, e.Amount = schema.Refund, usd(int64(r.IntN(30000)))
-		case c.Provider == schema.Bitnob && r.IntN(4) == 0:
+		case dice < 8 && c.Provider == schema.Bitnob:
 			e.Kind, e.Amount, e.Reference = schema.TopUp, usd(int64(r.IntN(90000))), fmt.Sprintf("R%d", i)
 			if r.IntN(50) > 0 {
 				w.fundings = append(w.fundings, schema.Funding{ID: e.ExternalID, Reference: e.Reference, Amount: e.Amount, SentAt: e.OccurredAt, CardID: c.ID})

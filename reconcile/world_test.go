@@ -283,8 +283,10 @@ func text(s string) string {
 }
 
 func (w *world) line(word string, f []string) error {
-	need := map[string]int{"period": 3, "config": 0, "source": 2, "card": 4, "observed": 4, "budget": 6, "entry": 8, "funding": 4, "complete": 4,
-		"partial": 4, "failed": 4, "reject": 6, "note": 5}
+	need := map[string]int{
+		"period": 3, "config": 0, "source": 2, "card": 4, "observed": 4, "budget": 6, "entry": 8, "funding": 4, "complete": 4,
+		"partial": 4, "failed": 4, "reject": 6, "note": 5,
+	}
 	n, ok := need[word]
 	if !ok || len(f) < n {
 		return fmt.Errorf("%s with %d fields", word, len(f))
@@ -304,32 +306,44 @@ func (w *world) line(word string, f []string) error {
 		w.cfg.GraceDays = r.number(cmp.Or(o.get("grace"), "3"))
 		w.cfg.StalePendingDays = r.number(cmp.Or(o.get("stale"), "10"))
 	case "source":
-		w.cfg.Sources = append(w.cfg.Sources, Source{Name: f[0], Provider: schema.Provider(f[1]), LookbackDays: r.number(cmp.Or(o.get("lookback"), "35")),
-			BalanceUnit: BalanceUnit(o.get("unit")), Start: r.instant(o.get("start"))})
+		w.cfg.Sources = append(w.cfg.Sources, Source{
+			Name: f[0], Provider: schema.Provider(f[1]), LookbackDays: r.number(cmp.Or(o.get("lookback"), "35")),
+			BalanceUnit: BalanceUnit(o.get("unit")), Start: r.instant(o.get("start")),
+		})
 	case "card":
-		w.cards = append(w.cards, schema.Card{Source: f[0], Provider: w.provider(f[0]), ID: f[1], Name: text(f[2]), Last4: text(f[3]),
-			CreatedAt: r.instant(o.get("created")), ClosedAt: r.instant(o.get("closed")), BudgetID: o.get("budget"), AltID: o.get("alt")})
+		w.cards = append(w.cards, schema.Card{
+			Source: f[0], Provider: w.provider(f[0]), ID: f[1], Name: text(f[2]), Last4: text(f[3]),
+			CreatedAt: r.instant(o.get("created")), ClosedAt: r.instant(o.get("closed")), BudgetID: o.get("budget"), AltID: o.get("alt"),
+		})
 	case "observed":
 		w.observations = append(w.observations, w.observation(&r, f, o))
 	case "budget":
 		w.budgets = append(w.budgets, schema.Budget{Source: f[0], ID: f[1], ObservedAt: r.instant(f[2]), StartDate: text(f[3]), EndDate: text(f[4]), Zone: text(f[5])})
 	case "entry":
-		w.entries = append(w.entries, schema.Entry{Source: f[0], Provider: w.provider(f[0]), ExternalID: f[1], CardID: text(f[2]), Kind: schema.Kind(f[3]),
+		w.entries = append(w.entries, schema.Entry{
+			Source: f[0], Provider: w.provider(f[0]), ExternalID: f[1], CardID: text(f[2]), Kind: schema.Kind(f[3]),
 			Status: schema.Status(f[4]), OccurredAt: r.instant(f[5]), PostedAt: r.instant(f[6]), Amount: r.amount(f[7], o.get("cur")), Literal: f[7],
-			Merchant: o.get("at"), Reference: o.get("ref"), LinkedID: o.get("link"), CardAltID: o.get("alt")})
+			Merchant: o.get("at"), Reference: o.get("ref"), LinkedID: o.get("link"), CardAltID: o.get("alt"),
+		})
 	case "funding":
 		sent, err := time.ParseInLocation(time.DateOnly, f[3], w.period.Zone)
 		if err != nil {
 			sent = r.instant(f[3])
 		}
-		w.fundings = append(w.fundings, schema.Funding{ID: fmt.Sprintf("f%d", len(w.fundings)), Reference: f[0], Amount: r.amount(f[1], f[2]), SentAt: sent.UTC(),
-			SentText: f[3], DateOnly: err == nil, CardID: o.get("card"), Source: o.get("source")})
+		w.fundings = append(w.fundings, schema.Funding{
+			ID: fmt.Sprintf("f%d", len(w.fundings)), Reference: f[0], Amount: r.amount(f[1], f[2]), SentAt: sent.UTC(),
+			SentText: f[3], DateOnly: err == nil, CardID: o.get("card"), Source: o.get("source"),
+		})
 	case "complete", "partial", "failed":
-		w.completeness = append(w.completeness, schema.Completeness{Source: f[0], Stream: schema.Stream(f[1]), Window: schema.Window{From: r.instant(f[2]), To: r.instant(f[3])},
-			Verdict: schema.Verdict(word), Reason: o.get("reason"), RecordedAt: r.instant(f[3])})
+		w.completeness = append(w.completeness, schema.Completeness{
+			Source: f[0], Stream: schema.Stream(f[1]), Window: schema.Window{From: r.instant(f[2]), To: r.instant(f[3])},
+			Verdict: schema.Verdict(word), Reason: o.get("reason"), RecordedAt: r.instant(f[3]),
+		})
 	case "reject":
-		w.rejects = append(w.rejects, schema.Reject{Source: f[0], Provider: w.provider(f[0]), Stream: schema.Stream(f[1]), ExternalID: text(f[2]), Field: f[3],
-			Reason: f[4], ReceivedAt: r.instant(f[5])})
+		w.rejects = append(w.rejects, schema.Reject{
+			Source: f[0], Provider: w.provider(f[0]), Stream: schema.Stream(f[1]), ExternalID: text(f[2]), Field: f[3],
+			Reason: f[4], ReceivedAt: r.instant(f[5]),
+		})
 	case "note":
 		note := schema.Note{Source: f[0], Stream: schema.Stream(f[1]), ExternalID: f[2], Code: schema.NoteCode(f[3]), Field: f[4]}
 		if len(f) > 5 {
@@ -341,8 +355,10 @@ func (w *world) line(word string, f []string) error {
 }
 
 func (w *world) observation(r *reader, f []string, o options) schema.Observation {
-	obs := schema.Observation{Card: schema.Card{Source: f[0], Provider: w.provider(f[0]), ID: f[1], Status: o.get("status"), BudgetID: o.get("budget")},
-		Stream: schema.Stream(f[2]), ObservedAt: r.instant(f[3]), NoLimit: slices.Contains(o, "nolimit")}
+	obs := schema.Observation{
+		Card:   schema.Card{Source: f[0], Provider: w.provider(f[0]), ID: f[1], Status: o.get("status"), BudgetID: o.get("budget")},
+		Stream: schema.Stream(f[2]), ObservedAt: r.instant(f[3]), NoLimit: slices.Contains(o, "nolimit"),
+	}
 	for _, l := range o.all("limit") {
 		rest, start, _ := strings.Cut(l, "^")
 		rest, zone, _ := strings.Cut(rest, "@")
