@@ -75,7 +75,10 @@ func show(outcomes []schema.Outcome, period schema.Window) string {
 			line("reference", f.Reference)
 			line("subject", f.Subject)
 			at := instant(f.SubjectAt)
-			if !period.Contains(f.SubjectAt) {
+			if !f.SubjectTo.IsZero() {
+				at += " to " + instant(f.SubjectTo)
+			}
+			if !f.In(period) {
 				at += " (outside of the period)"
 			}
 			line("at", at)

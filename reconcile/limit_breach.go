@@ -153,6 +153,7 @@ type breach struct {
 	observed int // number of the observation whose limit was in force
 	excess   int64
 	first    move // the first entry that went over
+	last     move // the last one that was over
 	over     bool
 }
 
@@ -174,7 +175,7 @@ func (b *breach) see(m move, spend int64, h limitHistory) (over bool) {
 	if !b.over || excess.minor > b.excess {
 		b.move, b.spend, b.observed, b.excess = m, spend, i, excess.minor
 	}
-	b.over = true
+	b.over, b.last = true, m
 	return true
 }
 
@@ -442,14 +443,19 @@ func (l limitJudge) finding(a *account, h limitHistory, b breach, moves []move, 
 	f := finding(a.card, schema.Finding{
 		Code: schema.LimitBreach, Reason: computedOverLimit, Severity: schema.High, Subject: h.key,
 		Expected: limit, Actual: money.FromMinor(b.spend, limit.Currency()),
-		PeriodFrom: b.from, PeriodTo: b.to, SubjectAt: subjectAt(l.period, b.move.at),
+		PeriodFrom: b.from, PeriodTo: b.to, SubjectAt: b.from, SubjectTo: b.to,
 		Basis: "posted + pending", Evidence: []string{b.move.entry.ID()},
 	})
 	rolls := false
-	if _, rolls = rollingLength(h.limit.Window); rolls {
+	length := time.Duration(0)
+	if length, rolls = rollingLength(h.limit.Window); rolls {
 		f.Subject += " " + b.first.entry.ID()
+		// All the windows that end at an entry over the limit are the subject, not only the worst.
+		f.SubjectAt, f.SubjectTo = b.first.at.Add(-length), b.last.at.Add(time.Microsecond)
 	} else if h.limit.Window != schema.Lifetime {
 		f.WindowStart = b.from
+	} else {
+		f.SubjectTo = schema.Forever
 	}
 	var m strings.Builder
 	fmt.Fprintf(&m, "%s spent %s %s, which is %s more than its %s", cardText(a.card), amountText(f.Actual),

@@ -192,7 +192,8 @@ func TestLimitBreach_EqualsSummingForEachPurchase(t *testing.T) {
 		}
 		got := map[string]bool{}
 		for _, f := range findingsOf(w.run(t, schema.LimitBreach)) {
-			b := slowBreach{key: limit.Key(), from: f.PeriodFrom, to: f.PeriodTo, at: f.SubjectAt, limit: f.Expected.Minor(), spent: f.Actual.Minor(), severity: f.Severity}
+			worst := w.entries[slices.IndexFunc(w.entries, func(e schema.Entry) bool { return e.ID() == f.Evidence[len(f.Evidence)-1] })]
+			b := slowBreach{key: limit.Key(), from: f.PeriodFrom, to: f.PeriodTo, at: worst.OccurredAt, limit: f.Expected.Minor(), spent: f.Actual.Minor(), severity: f.Severity}
 			if got[b.String()] {
 				t.Fatalf("world %d: twice: %s", n, b)
 			}

@@ -54,6 +54,9 @@ type Window struct{ From, To time.Time }
 // Beginning is the From of a window without a lower bound.
 var Beginning = time.Unix(0, 0).UTC()
 
+// Forever is the To of what has no end, such as the life of a card.
+var Forever = time.Date(9999, time.December, 31, 0, 0, 0, 0, time.UTC)
+
 // Contains says whether t lies in the window.
 func (w Window) Contains(t time.Time) bool { return !t.Before(w.From) && t.Before(w.To) }
 
