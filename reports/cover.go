@@ -1,0 +1,178 @@
+package reports
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/tieout/tieout/reports/table"
+	"github.com/tieout/tieout/schema"
+)
+
+// stamp is an instant as pages print it, in a zone that stands beside it once.
+func stamp(t time.Time, zone *time.Location) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.In(zone).Format("2006-01-02 15:04:05")
+}
+
+// periodText is the period in dates, where its edges are midnights of the zone.
+func periodText(p schema.Period) string {
+	from, to := p.From.In(p.Zone), p.To.In(p.Zone)
+	midnight := func(t time.Time) bool {
+		return t.Equal(time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, p.Zone))
+	}
+	if midnight(from) && midnight(to) {
+		return from.Format(time.DateOnly) + " to " + to.AddDate(0, 0, -1).Format(time.DateOnly)
+	}
+	return stamp(from, p.Zone) + " to " + stamp(to, p.Zone)
+}
+
+// complete says whether every source is complete for the period.
+func (in Input) complete() bool {
+	for _, s := range in.Sources {
+		if !s.Complete {
+			return false
+		}
+	}
+	return len(in.Sources) > 0
+}
+
+// conclusion is the verdict of the report and what it means, in words that stand alone.
+func (f *facts) conclusion() (table.Word, []string) {
+	open, high := 0, 0
+	for _, x := range f.findings {
+		if x.Status == schema.Open || x.Status == schema.Acknowledged {
+			open++
+			if x.Severity == schema.High {
+				high++
+			}
+		}
+	}
+	unchecked := len(where(f.Judgements, func(j schema.Judgement) bool { return j.Verdict == schema.NotCheckable }))
+
+	word := table.Word{Text: "COMPLETE", Tone: table.Good}
+	var says []string
+	if !f.complete() {
+		word = table.Word{Text: "INCOMPLETE", Tone: table.Bad}
+		var names []string
+		for _, s := range f.Sources {
+			if !s.Complete {
+				names = append(names, s.Name)
+			}
+		}
+		if len(names) == 0 {
+			says = append(says, "No source is configured, so nothing can be concluded.")
+		} else {
+			says = append(says, fmt.Sprintf("The period cannot be concluded for %s: what was read is not known to be everything.", strings.Join(names, ", ")))
+		}
+	}
+	checked := f.Reconciled.Period
+	switch {
+	case f.Reconciled.ID == 0:
+		says = append(says, "No checks were run on what is shown; run `tieout reconcile` for the period.")
+		if word.Tone == table.Good {
+			word = table.Word{Text: "NOT CHECKED", Tone: table.Warn}
+		}
+		return word, says
+	case checked.To.IsZero() || checked.From.After(f.Period.From) || checked.To.Before(f.Period.To):
+		says = append(says, fmt.Sprintf("The latest checks (run %d) were of another period, %s; run `tieout reconcile` for this one.",
+			f.Reconciled.ID, periodText(schema.Period{Window: checked, Zone: f.Period.Zone})))
+		if word.Tone == table.Good {
+			word = table.Word{Text: "PARTLY CHECKED", Tone: table.Warn}
+		}
+	}
+	switch open {
+	case 0:
+		says = append(says, "No finding is open.")
+	default:
+		says = append(says, fmt.Sprintf("%s open, %d of high severity.", plural(open, "finding is", "findings are"), high))
+		if word.Tone == table.Good {
+			word = table.Word{Text: "COMPLETE, WITH FINDINGS", Tone: table.Warn}
+		}
+	}
+	if unchecked > 0 {
+		says = append(says, fmt.Sprintf("%s not be checked; %s says why.", plural(unchecked, "figure could", "figures could"), rollForwardSheet))
+	}
+	if !f.BooksKnown {
+		says = append(says, "No funding records were imported, so top-ups were not compared with the company's books.")
+	}
+	return word, says
+}
+
+func plural(n int, one, many string) string {
+	if n == 1 {
+		return "1 " + one
+	}
+	return fmt.Sprintf("%d %s", n, many)
+}
+
+// listed is a sheet as the cover lists it.
+type listed struct {
+	sheet, contents string
+	rows            any // how many; nil: it is a page
+}
+
+// cover is the first page: who, what, when, how far it can be relied on, and room to sign.
+func (f *facts) cover(sheets []listed) table.Page {
+	p := table.Page{Name: "Cover", Widths: []int{22, 24, 22, 64}}
+	add := func(role table.Role, cells ...any) { p.Lines = append(p.Lines, table.Line{Role: role, Cells: cells}) }
+	span := func(role table.Role, cells ...any) {
+		p.Lines = append(p.Lines, table.Line{Role: role, Cells: cells, Span: true})
+	}
+	span(table.Title, f.title())
+	span(table.Note, "Workpaper: company cards as the issuers report them, tied out to one ledger. Every figure can be followed to its rows.")
+	add(table.Plain)
+	word, says := f.conclusion()
+	add(table.Heading, "Conclusion")
+	add(table.Plain, word)
+	for _, sentence := range says {
+		span(table.Plain, sentence)
+	}
+	add(table.Plain)
+	add(table.Heading, "What this is")
+	for _, line := range [][2]string{
+		{"Entity", f.Entity},
+		{"Period", periodText(f.Period)},
+		{"Accounting zone", f.Period.Zone.String() + "; instants on sheets are wall time there"},
+		{"Judged at", stamp(f.Period.Now, f.Period.Zone)},
+		{"As of run", fmt.Sprintf("%d (%s, %s)", f.AsOf.ID, f.AsOf.Kind, stamp(f.AsOf.StartedAt, f.Period.Zone))},
+		{"Checked by run", f.checkedBy()},
+		{"Version", "tieout " + f.Version},
+		{"Hash chain root", f.Root},
+	} {
+		span(table.Plain, line[0], line[1])
+	}
+	add(table.Plain)
+	add(table.Heading, "Sources")
+	add(table.Head, "Source", "Provider", "Extraction", "Reason")
+	for _, s := range f.Sources {
+		verdict := table.Word{Text: "COMPLETE", Tone: table.Good}
+		if !s.Complete {
+			verdict = table.Word{Text: "INCOMPLETE", Tone: table.Bad}
+		}
+		add(table.Plain, s.Name, string(s.Provider), verdict, s.Reason)
+	}
+	if len(sheets) > 0 {
+		add(table.Plain)
+		add(table.Heading, "Sheets")
+		add(table.Head, "Sheet", "Rows", "Contents")
+	}
+	for _, s := range sheets {
+		span(table.Plain, table.Link{Sheet: s.sheet, Text: s.sheet}, s.rows, s.contents)
+	}
+	add(table.Plain)
+	add(table.Heading, "Sign-off")
+	add(table.Head, "", "Name", "Date", "Signature")
+	add(table.Blank, "Prepared by", "", "", "")
+	add(table.Blank, "Reviewed by", "", "", "")
+	return p
+}
+
+func (f *facts) title() string {
+	if f.Entity == "" {
+		return "Card reconciliation"
+	}
+	return f.Entity + ": card reconciliation"
+}

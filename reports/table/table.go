@@ -1,0 +1,135 @@
+// Package table is what the builders and the writers of reports meet in: tables of many rows and pages of few, made of
+// typed cells. It knows no accounting and no format.
+//
+// A cell is one of: nil (empty), string (text), Word, money.Amount, Decimal, int64 (a count), time.Time (an instant), Link,
+// Foot. The zero time.Time and the unknown money.Amount are empty.
+package table
+
+import (
+	"iter"
+	"time"
+)
+
+// Kind says what a column holds, for its header and its width; the cells themselves are typed.
+type Kind int
+
+// The kinds.
+const (
+	Text Kind = iota
+	Amount
+	Number
+	Instant
+)
+
+// Column is a column of a table.
+type Column struct {
+	Name    string // the header
+	Kind    Kind
+	Width   int      // in characters, on a sheet
+	Wrap    bool     // long text goes on in the next line of the cell
+	Fill    bool     // empty, for people to fill
+	Choices []string // what they may choose; none: anything
+}
+
+// Table is one header line and rows under it. Every row has one cell for each column. Rows can be ranged over again and
+// again, and yields the same each time; its error ends it.
+type Table struct {
+	Name    string // of the file, without extension, or of the sheet
+	Columns []Column
+	Len     int // how many rows Rows yields; 0 and no rows is a table that says "none"
+	Rows    iter.Seq2[[]any, error]
+}
+
+// Decimal is an amount as decimal text with the digits of its currency, where there is no money.Amount to hold it: a sum
+// beyond int64, a difference of two currencies.
+type Decimal string
+
+// Tone says how much a word wants to be seen. It is never the only sign: the word says the same.
+type Tone int
+
+// The tones.
+const (
+	Quiet Tone = iota
+	Good
+	Warn
+	Bad
+)
+
+// Word is a word of a fixed vocabulary, such as a verdict or a severity.
+type Word struct {
+	Text string
+	Tone Tone
+}
+
+// Link leads to a sheet of the same workbook.
+type Link struct {
+	Sheet string
+	Text  string
+}
+
+// Foot is a figure that a spreadsheet computes again from the rows of a table: the sum of a column, or the number of rows
+// where Sum is empty. Value is that figure; writers without formulas print it.
+type Foot struct {
+	Sheet string // the name of the table
+	Sum   string // the name of the column
+	Where []Criterion
+	Value any // Decimal or int64
+}
+
+// Criterion selects the rows in which a column is equal to a text. With Op "<>", the rows in which it is not; with "<" and
+// ">", those in which a number is less or greater.
+type Criterion struct{ Column, Op, Value string }
+
+// Role says what a line of a page is.
+type Role int
+
+// The roles.
+const (
+	Plain   Role = iota
+	Title        // of the page
+	Heading      // of a block
+	Head         // column headers of a block
+	Total        // a line that sums those above it
+	Note         // a remark in words
+	Blank        // lines to write on, such as a signature
+)
+
+// Line is a line of a page. With Span, the last cell takes the rest of the width.
+type Line struct {
+	Role  Role
+	Cells []any
+	Span  bool
+}
+
+// Page is a sheet with a layout of its own: a cover, a summary. All of it is in memory.
+type Page struct {
+	Name   string
+	Widths []int // of its columns, in characters
+	Lines  []Line
+}
+
+// Sheet is a page or a table; exactly one of the two is set.
+type Sheet struct {
+	Page  *Page
+	Table *Table
+	Tone  Tone // colour of the tab
+}
+
+// Name is the sheet's name.
+func (s Sheet) Name() string {
+	if s.Page != nil {
+		return s.Page.Name
+	}
+	return s.Table.Name
+}
+
+// Book is a report for people.
+type Book struct {
+	Title   string
+	Entity  string
+	Period  string // as printed
+	Version string // of tieout, with the run, as printed on every page
+	At      time.Time
+	Zone    *time.Location // in which instants are shown
+	Sheets  []Sheet
+}
