@@ -145,7 +145,7 @@ func (f *facts) cardsTable() table.Table {
 	return list("Cards", f.cards, []column[cardLine]{
 		text(colSource, 13, func(c cardLine) string { return c.Source }),
 		text("Card name", 24, func(c cardLine) string { return c.Name }),
-		text("Card", 7, func(c cardLine) string { return c.Last4 }),
+		text("Last 4", 8, func(c cardLine) string { return c.Last4 }),
 		text("Type", 12, func(c cardLine) string { return c.Type }),
 		text(colStatus, 12, func(c cardLine) string { return c.Status }),
 		text(colCurrency, 9, func(c cardLine) string { return c.Currency }),

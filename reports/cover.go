@@ -114,9 +114,9 @@ type listed struct {
 	rows            any // how many; nil: it is a page
 }
 
-// cover is the first page: who, what, when, how far it can be relied on, and room to sign.
+// cover is the first page: who, what, when and how far it can be relied on; with sheets, where they are and room to sign.
 func (f *facts) cover(sheets []listed) table.Page {
-	p := table.Page{Name: "Cover", Widths: []int{22, 24, 22, 64}}
+	p := table.Page{Name: "Cover", Widths: []int{22, 14, 22, 74}}
 	add := func(role table.Role, cells ...any) { p.Lines = append(p.Lines, table.Line{Role: role, Cells: cells}) }
 	span := func(role table.Role, cells ...any) {
 		p.Lines = append(p.Lines, table.Line{Role: role, Cells: cells, Span: true})
@@ -154,11 +154,12 @@ func (f *facts) cover(sheets []listed) table.Page {
 		}
 		add(table.Plain, s.Name, string(s.Provider), verdict, s.Reason)
 	}
-	if len(sheets) > 0 {
-		add(table.Plain)
-		add(table.Heading, "Sheets")
-		add(table.Head, "Sheet", "Rows", "Contents")
+	if len(sheets) == 0 { // not the workpaper: nothing to lead to, nothing to sign
+		return p
 	}
+	add(table.Plain)
+	add(table.Heading, "Sheets")
+	add(table.Head, "Sheet", "Rows", "Contents")
 	for _, s := range sheets {
 		span(table.Plain, table.Link{Sheet: s.sheet, Text: s.sheet}, s.rows, s.contents)
 	}

@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/tieout/tieout/reports/table"
@@ -56,41 +57,57 @@ func (f *facts) findingsOf(s findingSheet) []schema.Finding {
 // findingTable is a sheet of findings. It ends with columns for people to fill; `findings import` reads them back by the
 // column Finding.
 func (f *facts) findingTable(s findingSheet) table.Table {
-	columns := []column[schema.Finding]{
+	columns := slices.Concat(s.mainColumns(), s.moreColumns(), []column[schema.Finding]{
+		toFill[schema.Finding]("Disposition", 14, dispositions()...),
+		toFill[schema.Finding]("Reviewer", 14),
+		toFill[schema.Finding]("Note", 32),
+	})
+	return list(s.sheet, f.findingsOf(s), columns)
+}
+
+// shortTable is the findings of a sheet with what is needed to understand them.
+func (f *facts) shortTable(s findingSheet) table.Table {
+	return list(s.sheet, f.findingsOf(s), s.mainColumns())
+}
+
+// mainColumns say what was found, and fit side by side on paper.
+func (s findingSheet) mainColumns() []column[schema.Finding] {
+	return []column[schema.Finding]{
 		text("Finding", 21, schema.Finding.ID),
 		word(colSeverity, 10, func(x schema.Finding) table.Word { return severityWord(x.Severity) }),
 		word(colStatus, 13, func(x schema.Finding) table.Word { return statusWord(x.Status) }),
 		text(colSource, 13, func(x schema.Finding) string { return x.Source }),
-		text("Card name", 18, func(x schema.Finding) string { return x.CardName }),
-		text("Card", 7, func(x schema.Finding) string { return x.CardLast4 }),
-		long("What was found", 60, func(x schema.Finding) string { return x.Message }),
+		text("Card name", 17, func(x schema.Finding) string { return x.CardName }),
+		text("Last 4", 7, func(x schema.Finding) string { return x.CardLast4 }),
+		long("What was found", 46, func(x schema.Finding) string { return x.Message }),
 		text(colCurrency, 9, schema.Finding.Currency),
 		amount(s.expected, func(x schema.Finding) any { return x.Expected }),
 		amount(s.actual, func(x schema.Finding) any { return x.Actual }),
 		amount(s.difference, func(x schema.Finding) any { return table.Decimal(x.Difference()) }),
 	}
+}
+
+// moreColumns say what it rests on.
+func (s findingSheet) moreColumns() []column[schema.Finding] {
+	var columns []column[schema.Finding]
 	if s.holds(schema.BalanceDrift) {
 		columns = append(columns,
 			amount("Unexplained", func(x schema.Finding) any { return x.Unexplained }),
 			text("Explanation", 15, func(x schema.Finding) string { return x.Explanation }))
 	}
-	columns = append(columns,
+	return append(columns,
+		text(colCode, 17, func(x schema.Finding) string { return string(x.Code) }),
+		text("Reason", 22, func(x schema.Finding) string { return x.Reason }),
 		instant("From", func(x schema.Finding) any { return x.PeriodFrom }),
 		instant("To", func(x schema.Finding) any { return x.PeriodTo }),
 		instant("First seen", func(x schema.Finding) any { return x.FirstSeen }),
 		instant("Last seen", func(x schema.Finding) any { return x.LastSeen }),
-		text(colCode, 17, func(x schema.Finding) string { return string(x.Code) }),
-		text("Reason", 22, func(x schema.Finding) string { return x.Reason }),
 		text("Counts", 16, func(x schema.Finding) string { return x.Basis }),
 		text("Reference", 18, func(x schema.Finding) string { return x.Reference }),
 		text("Card id", 16, func(x schema.Finding) string { return x.CardID }),
 		text("Entry id", 28, func(x schema.Finding) string { return x.EntryID }),
 		long("Evidence (entry ids)", 32, func(x schema.Finding) string { return strings.Join(x.Evidence, "\n") }),
-		toFill[schema.Finding]("Disposition", 14, dispositions()...),
-		toFill[schema.Finding]("Reviewer", 14),
-		toFill[schema.Finding]("Note", 32),
 	)
-	return list(s.sheet, f.findingsOf(s), columns)
 }
 
 // dispositions are what a reviewer may choose: the words of `tieout findings`.

@@ -31,7 +31,7 @@ func (f *facts) ledgerTable(ctx context.Context) table.Table {
 		instant("Occurred", func(e schema.Entry) any { return e.OccurredAt }),
 		instant("Posted", func(e schema.Entry) any { return e.PostedAt }),
 		text(colSource, 13, func(e schema.Entry) string { return e.Source }),
-		text("Card", 7, func(e schema.Entry) string { return e.CardLast4 }),
+		text("Last 4", 8, func(e schema.Entry) string { return e.CardLast4 }),
 		text("Kind", 11, func(e schema.Entry) string { return string(e.Kind) }),
 		text(colStatus, 11, func(e schema.Entry) string { return string(e.Status) }),
 		text(colCounted, 9, counted),

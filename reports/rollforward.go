@@ -103,7 +103,7 @@ func (f *facts) rollForwardTable(ctx context.Context) table.Table {
 	return build(rollForwardSheet, len(f.Judgements), f.judged(ctx), []column[judged]{
 		text(colSource, 13, func(j judged) string { return j.Source }),
 		text("Card name", 18, func(j judged) string { return j.CardName }),
-		text("Card", 7, func(j judged) string { return j.CardLast4 }),
+		text("Last 4", 8, func(j judged) string { return j.CardLast4 }),
 		text(colFigure, 15, func(j judged) string { return j.Figure }),
 		word(colVerdict, 14, func(j judged) table.Word { return judgementWord(j.Verdict) }),
 		text(colCurrency, 9, judged.currency),

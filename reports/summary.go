@@ -12,14 +12,14 @@ import (
 
 // summary is the figures of the report on one page, each computed again from the rows of the other sheets.
 func (f *facts) summary() table.Page {
-	p := table.Page{Name: "Summary", Widths: []int{20, 18, 11, 11, 11, 14, 16, 16, 16, 16}}
+	p := table.Page{Name: "Summary", Widths: []int{20, 16, 13, 15, 13, 13, 17, 17, 17, 17}}
 	add := func(role table.Role, cells ...any) { p.Lines = append(p.Lines, table.Line{Role: role, Cells: cells}) }
 	note := func(text string) {
 		p.Lines = append(p.Lines, table.Line{Role: table.Note, Cells: []any{text}, Span: true})
 	}
 
 	p.Lines = append(p.Lines, table.Line{Role: table.Title, Cells: []any{"Summary"}, Span: true})
-	note("Figures are formulas over the detail sheets; they were computed by tieout as well, and both must agree with Control totals. " +
+	note("In the workbook these figures are formulas over the detail sheets; tieout computed them as well, and both must agree with Control totals. " +
 		"Debits and credits sum the entries that count: pending and posted.")
 	add(table.Plain)
 	add(table.Heading, "Entries of the period, by source and currency")
@@ -64,10 +64,14 @@ func (f *facts) summary() table.Page {
 	add(table.Head, "Check", "Severity", "Open", "Acknowledged", "Accepted", "Resolved")
 	var sums [4]int64
 	for _, c := range f.findingCounts() {
-		cells := []any{string(c.code), severityWord(c.severity)}
+		severity := severityWord(c.severity)
+		if c.n[0]+c.n[1] == 0 {
+			severity.Tone = table.Quiet // nothing is open
+		}
+		cells := []any{string(c.code), severity}
 		for i, status := range statuses() {
 			cells = append(cells, table.Foot{
-				Sheet: sheetOf(c.code), Value: c.n[i],
+				Sheet: sheetOf(c.code), Value: c.n[i], Bar: status == schema.Open,
 				Where: []table.Criterion{{Column: colCode, Value: string(c.code)}, {Column: colSeverity, Value: string(c.severity)}, {Column: colStatus, Value: string(status)}},
 			})
 			sums[i] += c.n[i]
@@ -170,8 +174,8 @@ func (d *driftTotal) cells() []any {
 		return table.Foot{Sheet: rollForwardSheet, Value: d.verdicts[v], Where: append(slices.Clone(in), table.Criterion{Column: colVerdict, Value: string(v)})}
 	}
 	sum := func(column string, v *big.Int) any {
-		if d.currency.Code() == "" {
-			return nil
+		if d.currency.Code() == "" || d.verdicts[schema.Agreed]+d.verdicts[schema.Differs] == 0 {
+			return nil // zeros would look like agreement
 		}
 		return table.Foot{
 			Sheet: rollForwardSheet, Sum: column, Value: figure(v, d.currency),

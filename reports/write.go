@@ -242,7 +242,7 @@ func (f *facts) page() table.Book {
 	book := f.book()
 	book.Sheets = []table.Sheet{{Page: &cover}, {Page: &summary}}
 	for _, s := range findingSheets() {
-		t := f.findingTable(s)
+		t := f.shortTable(s)
 		book.Sheets = append(book.Sheets, table.Sheet{Table: &t})
 	}
 	return book

@@ -8,6 +8,7 @@ import (
 	"html/template"
 	"io"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tieout/tieout/reports/table"
@@ -19,6 +20,9 @@ var pageText string
 
 // mostRows is how many rows of a table the page shows; the files have all of them.
 const mostRows = 500
+
+// shortText is what stays on one line, in bytes.
+const shortText = 24
 
 // File is a file beside the page that it links to.
 type File struct{ Name, Contents string }
@@ -69,31 +73,32 @@ type line struct {
 }
 
 type cell struct {
-	Text   string
-	Class  string
-	Link   string
-	Span   int
-	Bar    int // width of a bar in percent
-	HasBar bool
+	Text  string
+	Class string
+	Span  int
+	Bar   int // width of a bar in percent; 0: none
 }
 
 func lines(p table.Page, zone *time.Location) []line {
 	roles := map[table.Role]string{
 		table.Plain: "plain", table.Title: "title", table.Heading: "heading", table.Head: "head", table.Total: "total", table.Note: "note", table.Blank: "blank",
 	}
-	most := longestBars(p)
+	longest := longestBar(p)
 	var all []line
 	for i, l := range p.Lines {
 		shown := line{Role: roles[l.Role]}
 		for j, v := range l.Cells {
 			c := show(v, zone)
-			if foot, ok := v.(table.Foot); ok && most[i] > 0 {
+			if foot, ok := v.(table.Foot); ok && foot.Bar {
 				if n, isCount := foot.Value.(int64); isCount && n > 0 {
-					c.HasBar, c.Bar = true, int(max(2, n*100/most[i]))
+					c.Bar = int(max(2, n*100/longest))
 				}
 			}
-			if j == len(l.Cells)-1 && len(l.Cells) < len(p.Widths) {
-				c.Span = len(p.Widths) - len(l.Cells) + 1
+			if l.Role == table.Head && p.NumbersBelow(i, j) {
+				c.Class = "number"
+			}
+			if j == len(l.Cells)-1 && (l.Span || l.Role == table.Heading) {
+				c.Span = len(p.Widths) - j
 			}
 			shown.Cells = append(shown.Cells, c)
 		}
@@ -102,37 +107,28 @@ func lines(p table.Page, zone *time.Location) []line {
 	return all
 }
 
-// longestBars gives each line the largest count in its block, to which bars of counts are drawn. Blocks end at headings.
-func longestBars(p table.Page) []int64 {
-	most := make([]int64, len(p.Lines))
-	start := 0
-	for i := 0; i <= len(p.Lines); i++ {
-		if i < len(p.Lines) && p.Lines[i].Role != table.Heading {
-			continue
-		}
-		var longest int64
-		for _, l := range p.Lines[start:i] {
-			for _, v := range l.Cells {
-				if foot, ok := v.(table.Foot); ok {
-					if n, isCount := foot.Value.(int64); isCount {
-						longest = max(longest, n)
-					}
+// longestBar is the largest count of a page that has a bar, to which the others are drawn.
+func longestBar(p table.Page) int64 {
+	longest := int64(1)
+	for _, l := range p.Lines {
+		for _, v := range l.Cells {
+			if foot, ok := v.(table.Foot); ok && foot.Bar {
+				if n, isCount := foot.Value.(int64); isCount {
+					longest = max(longest, n)
 				}
 			}
 		}
-		for j := start; j < i; j++ {
-			most[j] = longest
-		}
-		start = i
 	}
-	return most
+	return longest
 }
 
 func (s *section) rows(t table.Table, zone *time.Location) error {
 	for _, c := range t.Columns {
-		if !c.Fill { // those that people fill come last
-			s.Head = append(s.Head, cell{Text: c.Name})
+		head := cell{Text: c.Name}
+		if c.Kind == table.Amount || c.Kind == table.Number {
+			head.Class = "number"
 		}
+		s.Head = append(s.Head, head)
 	}
 	for row, err := range t.Rows {
 		if err != nil {
@@ -143,7 +139,7 @@ func (s *section) rows(t table.Table, zone *time.Location) error {
 			break
 		}
 		var cells []cell
-		for _, v := range row[:len(s.Head)] {
+		for _, v := range row {
 			cells = append(cells, show(v, zone))
 		}
 		s.Rows = append(s.Rows, cells)
@@ -155,15 +151,18 @@ func (s *section) rows(t table.Table, zone *time.Location) error {
 func show(v any, zone *time.Location) cell {
 	switch v := v.(type) {
 	case string:
+		if len(v) <= shortText {
+			return cell{Text: v, Class: "short"}
+		}
 		return cell{Text: v}
 	case table.Word:
 		return cell{Text: v.Text, Class: map[table.Tone]string{table.Good: "good", table.Warn: "warn", table.Bad: "bad"}[v.Tone]}
 	case money.Amount:
-		return cell{Text: v.String(), Class: "number"}
+		return cell{Text: grouped(v.String()), Class: "number"}
 	case table.Decimal:
-		return cell{Text: string(v), Class: "number"}
+		return cell{Text: grouped(string(v)), Class: "number"}
 	case int64:
-		return cell{Text: strconv.FormatInt(v, 10), Class: "number"}
+		return cell{Text: grouped(strconv.FormatInt(v, 10)), Class: "number"}
 	case time.Time:
 		if v.IsZero() {
 			return cell{}
@@ -175,4 +174,20 @@ func show(v any, zone *time.Location) cell {
 		return show(v.Value, zone)
 	}
 	return cell{}
+}
+
+// grouped puts commas between the thousands of decimal text.
+func grouped(s string) string {
+	whole, fraction, _ := strings.Cut(s, ".")
+	sign := ""
+	if strings.HasPrefix(whole, "-") {
+		sign, whole = "-", whole[1:]
+	}
+	for i := len(whole) - 3; i > 0; i -= 3 {
+		whole = whole[:i] + "," + whole[i:]
+	}
+	if fraction != "" {
+		fraction = "." + fraction
+	}
+	return sign + whole + fraction
 }

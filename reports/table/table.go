@@ -8,6 +8,8 @@ package table
 import (
 	"iter"
 	"time"
+
+	"github.com/tieout/tieout/schema/money"
 )
 
 // Kind says what a column holds, for its header and its width; the cells themselves are typed.
@@ -73,7 +75,8 @@ type Foot struct {
 	Sheet string // the name of the table
 	Sum   string // the name of the column
 	Where []Criterion
-	Value any // Decimal or int64
+	Value any  // Decimal or int64
+	Bar   bool // worth a bar beside it where one can be drawn
 }
 
 // Criterion selects the rows in which a column is equal to a text. With Op "<>", the rows in which it is not; with "<" and
@@ -132,4 +135,22 @@ type Book struct {
 	At      time.Time
 	Zone    *time.Location // in which instants are shown
 	Sheets  []Sheet
+}
+
+// NumbersBelow says whether the first value under a cell of a header line is a number: headers stand over their figures.
+func (p Page) NumbersBelow(line, column int) bool {
+	for _, l := range p.Lines[line+1:] {
+		if l.Role == Heading {
+			return false
+		}
+		if column >= len(l.Cells) || l.Cells[column] == nil {
+			continue
+		}
+		switch l.Cells[column].(type) {
+		case int64, Foot, Decimal, money.Amount:
+			return true
+		}
+		return false
+	}
+	return false
 }

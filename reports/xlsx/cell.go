@@ -40,7 +40,7 @@ func (b *builder) cell(v any, base look) (any, error) {
 	case table.Decimal:
 		return b.amount(string(v), "", base)
 	case int64:
-		base.format = "#,##0"
+		base.format, base.right = "#,##0", true
 		return b.styled(v, "", base)
 	case time.Time:
 		if v.IsZero() {
@@ -55,7 +55,7 @@ func (b *builder) cell(v any, base look) (any, error) {
 			return nil, err
 		}
 		if n, ok := v.Value.(int64); ok {
-			base.format = "#,##0"
+			base.format, base.right = "#,##0", true
 			return b.styled(n, formula, base)
 		}
 		d, ok := v.Value.(table.Decimal)

@@ -14,7 +14,7 @@ type look struct {
 	format                    string
 	tone                      table.Tone
 	role                      table.Role
-	head                      bool // header of a table
+	head, row                 bool // of a table
 	wrap, right, left, marked bool
 	link, fill                bool
 }
@@ -40,7 +40,7 @@ func (b *builder) style(l look) (int, error) {
 		s.CustomNumFmt = &l.format
 	}
 	if l.right {
-		s.Alignment.Horizontal = "right"
+		s.Alignment.Horizontal, s.Alignment.Indent = "right", 1 // off the text in the next column
 	}
 	if l.left {
 		s.Alignment.Horizontal = "left"
@@ -63,12 +63,14 @@ func (b *builder) style(l look) (int, error) {
 	case l.role == table.Total:
 		s.Font.Bold = true
 		border("top", "000000", 1)
-		border("bottom", "000000", 6)
 	case l.role == table.Note:
 		s.Font.Italic, s.Font.Color = true, grey
 	case l.role == table.Blank:
 		s.Alignment.Vertical = "bottom"
 		border("bottom", "000000", 1)
+	}
+	if l.row {
+		border("bottom", line, 1)
 	}
 	switch l.tone {
 	case table.Good:
@@ -86,7 +88,6 @@ func (b *builder) style(l look) (int, error) {
 	}
 	if l.fill {
 		ground(cream)
-		border("bottom", line, 1)
 	}
 	if l.link {
 		s.Font.Color, s.Font.Underline = "0B57D0", "single"

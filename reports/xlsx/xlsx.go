@@ -19,6 +19,13 @@ import (
 // maxRows is how many rows a sheet holds, its header included. Excel's limit is a little higher.
 const maxRows = 1_048_000
 
+const (
+	leastWidth = 6   // of a column, in characters
+	pageWidth  = 185 // characters that can still be read side by side on paper
+	mostLines  = 20  // of a cell that are shown
+	onePage    = 60  // lines of a page that still go on one sheet of paper
+)
+
 // Writer writes workbooks.
 type Writer struct {
 	TempDir string // where rows are spooled; empty: the system's
@@ -179,17 +186,16 @@ func criterion(c table.Criterion) string {
 // page writes a page.
 func (b *builder) page(s table.Sheet) error {
 	p := s.Page
-	if err := b.dress(p.Name, s.Tone, "portrait"); err != nil {
+	last, err := excelize.CoordinatesToCellName(len(p.Widths), max(len(p.Lines), 1))
+	if err != nil {
 		return err
 	}
-	wide := 0
-	for _, w := range p.Widths {
-		wide += w
+	print := layout{"landscape", 1, 0}
+	if len(p.Lines) < onePage {
+		print.tall = 1
 	}
-	if wide > 100 {
-		if err := b.orient(p.Name, "landscape"); err != nil {
-			return err
-		}
+	if err := b.dress(p.Name, "A1:"+last, s.Tone, print); err != nil {
+		return err
 	}
 	for i, l := range p.Lines {
 		for j, v := range l.Cells {
@@ -208,10 +214,8 @@ func (b *builder) page(s table.Sheet) error {
 	if err != nil {
 		return err
 	}
-	for i, w := range p.Widths {
-		if err := sw.SetColWidth(i+1, i+1, float64(w)); err != nil {
-			return err
-		}
+	if err := setWidths(sw, p.Widths); err != nil {
+		return err
 	}
 	for i, l := range p.Lines {
 		if err := b.pageLine(sw, p, i+1, l); err != nil {
@@ -225,7 +229,7 @@ func (b *builder) pageLine(sw *excelize.StreamWriter, p *table.Page, row int, l 
 	cells := make([]any, 0, len(p.Widths))
 	height := 1
 	for i, v := range l.Cells {
-		base := look{role: l.Role}
+		base := look{role: l.Role, right: l.Role == table.Head && p.NumbersBelow(row-1, i)}
 		room := p.Widths[i]
 		if l.Span && i == len(l.Cells)-1 {
 			room = 0
@@ -233,9 +237,9 @@ func (b *builder) pageLine(sw *excelize.StreamWriter, p *table.Page, row int, l 
 				room += w
 			}
 		}
-		if text, ok := v.(string); ok && l.Role != table.Title && len([]rune(text)) > room {
+		if text, ok := v.(string); ok && l.Role != table.Title && l.Role != table.Heading && len([]rune(text)) > room {
 			base.wrap = true
-			height = max(height, (len([]rune(text))+room-1)/room)
+			height = max(height, linesOf(text, room))
 		}
 		c, err := b.cell(v, base)
 		if err != nil {
@@ -352,30 +356,57 @@ func (b *builder) table(ctx context.Context, s table.Sheet) error {
 
 func (b *builder) row(sw *excelize.StreamWriter, t *table.Table, row int, cells []any) error {
 	out := make([]any, len(cells))
+	lines := 1
 	for i, v := range cells {
-		c, err := b.cell(v, look{wrap: t.Columns[i].Wrap, fill: t.Columns[i].Fill})
+		if text, ok := v.(string); ok && t.Columns[i].Wrap {
+			lines = max(lines, linesOf(text, t.Columns[i].Width))
+		}
+		c, err := b.cell(v, look{row: true, wrap: t.Columns[i].Wrap, fill: t.Columns[i].Fill})
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.Columns[i].Name, err)
 		}
 		out[i] = c
 	}
-	return sw.SetRow("A"+strconv.Itoa(row), out)
+	var options excelize.RowOpts
+	if lines > 1 {
+		options.Height = lineHeight(table.Plain, min(lines, mostLines))
+	}
+	return sw.SetRow("A"+strconv.Itoa(row), out, options)
+}
+
+// linesOf is how many lines a text takes in a cell of a width.
+func linesOf(text string, width int) int {
+	lines := 0
+	for part := range strings.SplitSeq(text, "\n") {
+		lines += max(1, (len([]rune(part))+width-1)/max(width, 1))
+	}
+	return lines
 }
 
 // prepare sets everything of a sheet but its rows.
 func (b *builder) prepare(t *table.Table, p sheetPart, tone table.Tone) error {
-	if err := b.dress(p.sheet, tone, "landscape"); err != nil {
-		return err
-	}
 	last, err := excelize.ColumnNumberToName(len(t.Columns))
 	if err != nil {
 		return err
 	}
 	bottom := strconv.Itoa(max(p.rows, 1) + 1)
+	// The filter comes first: it forgets the colour of the tab and how the sheet is printed.
 	if err := b.file.AutoFilter(p.sheet, "A1:"+last+bottom, nil); err != nil {
 		return err
 	}
-	if err := b.file.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: "'" + p.sheet + "'!$1:$1", Scope: p.sheet}); err != nil {
+	width := 0
+	for _, c := range t.Columns {
+		width += max(c.Width, leastWidth)
+	}
+	pages := (width + pageWidth - 1) / pageWidth
+	titles := "'" + p.sheet + "'!$1:$1"
+	if pages > 1 {
+		titles = "'" + p.sheet + "'!$A:$A," + titles
+	}
+	if err := b.file.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: titles, Scope: p.sheet}); err != nil {
+		return err
+	}
+	if err := b.dress(p.sheet, "A1:"+last+bottom, tone, layout{"landscape", pages, 0}); err != nil {
 		return err
 	}
 	for i, c := range t.Columns {
@@ -405,11 +436,9 @@ func (b *builder) begin(t *table.Table, p sheetPart) (*excelize.StreamWriter, er
 	if err != nil {
 		return nil, err
 	}
-	header := make([]any, len(t.Columns))
+	header, widths := make([]any, len(t.Columns)), make([]int, len(t.Columns))
 	for i, c := range t.Columns {
-		if err := sw.SetColWidth(i+1, i+1, float64(max(c.Width, 6))); err != nil {
-			return nil, err
-		}
+		widths[i] = max(c.Width, leastWidth)
 		name := c.Name
 		if c.Kind == table.Instant {
 			name += "\n" + b.book.Zone.String()
@@ -420,20 +449,43 @@ func (b *builder) begin(t *table.Table, p sheetPart) (*excelize.StreamWriter, er
 		}
 		header[i] = excelize.Cell{StyleID: id, Value: name}
 	}
+	if err := setWidths(sw, widths); err != nil {
+		return nil, err
+	}
 	if err := sw.SetPanes(&excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: "A2", ActivePane: "bottomLeft"}); err != nil {
 		return nil, err
 	}
 	return sw, sw.SetRow("A1", header, excelize.RowOpts{Height: 30})
 }
 
-// dress sets how a sheet is printed and the colour of its tab.
-func (b *builder) dress(sheet string, tone table.Tone, orientation string) error {
+// setWidths sets the widths of columns from the last to the first: excelize writes them in the order opposite to that in
+// which they were set, and the format wants the first column first.
+func setWidths(sw *excelize.StreamWriter, widths []int) error {
+	for i := len(widths); i > 0; i-- {
+		if err := sw.SetColWidth(i, i, float64(widths[i-1])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// layout is how a sheet goes on paper.
+type layout struct {
+	orientation string
+	wide, tall  int // in pages; tall 0: as many as it takes
+}
+
+// dress sets how a sheet is printed, the cells that it has and the colour of its tab.
+func (b *builder) dress(sheet, cells string, tone table.Tone, print layout) error {
 	tabs := map[table.Tone]string{table.Quiet: "8A98A9", table.Good: "2E8B57", table.Warn: "D98E04", table.Bad: "C0392B"}
 	color, fit := tabs[tone], true
 	if err := b.file.SetSheetProps(sheet, &excelize.SheetPropsOptions{TabColorRGB: &color, FitToPage: &fit}); err != nil {
 		return err
 	}
-	if err := b.orient(sheet, orientation); err != nil {
+	if err := b.file.SetSheetDimension(sheet, cells); err != nil {
+		return err
+	}
+	if err := b.file.SetPageLayout(sheet, &excelize.PageLayoutOptions{Orientation: &print.orientation, FitToWidth: &print.wide, FitToHeight: &print.tall}); err != nil {
 		return err
 	}
 	side, top, edge := 0.4, 0.7, 0.3 // inches
@@ -458,11 +510,6 @@ func clip(s string) string {
 		return string(r[:79]) + "…"
 	}
 	return s
-}
-
-func (b *builder) orient(sheet, orientation string) error {
-	wide, tall := 1, 0
-	return b.file.SetPageLayout(sheet, &excelize.PageLayoutOptions{Orientation: &orientation, FitToWidth: &wide, FitToHeight: &tall})
 }
 
 // properties are those of the document. Its time is the book's, since a report made again must be the same file.
