@@ -50,6 +50,7 @@ type Issuer struct {
 	BaseURL           string                // of production
 	RequestsPerSecond float64               // within the provider's documented quota, else a careful guess
 	PageSizes         map[schema.Stream]int // the largest page of each paged list
+	FullScan          bool                  // transactions cannot be filtered by date: every walk reads all of them
 }
 
 // Size is the page size of a list: the configured one, at most the list's largest.

@@ -85,7 +85,7 @@ func New(c Config) (*Pipeline, error) {
 	c.Checks.Sources = nil
 	for _, s := range c.Sources {
 		c.Checks.Sources = append(c.Checks.Sources, reconcile.Source{
-			Name: s.Name, Provider: s.Provider, LookbackDays: s.LookbackDays, BalanceUnit: s.BalanceUnit,
+			Name: s.Name, Provider: s.Provider, LookbackDays: s.LookbackDays, BalanceUnit: s.BalanceUnit, Start: s.Start,
 		})
 	}
 	return &Pipeline{Config: c}, nil

@@ -95,7 +95,7 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 	if err != nil {
 		return result, fmt.Errorf("report: %w", err)
 	}
-	judgements, err := p.judgements(ctx, view, period)
+	checks, err := p.recheck(ctx, view, period)
 	if err != nil {
 		return result, fmt.Errorf("report: %w", err)
 	}
@@ -109,7 +109,7 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 	}
 	input := reports.Input{
 		View: view, Period: period, Entity: p.Entity, AsOf: asOf, Reconciled: reconciled, Version: p.Version, Root: asOf.Root,
-		BooksKnown: books, Parameters: inForce(reconciled, p.Parameters), Judgements: judgements,
+		BooksKnown: books, Parameters: inForce(reconciled, p.Parameters), Judgements: checks.judgements,
 		Findings: func(ctx context.Context) iter.Seq2[schema.Finding, error] {
 			return p.Ledger.Findings(ctx, ledger.FindingFilter{Period: r.Period, AsOf: asOf.ID})
 		},
@@ -120,10 +120,8 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 		if unit, ok := units[s.Name]; ok {
 			source.BalanceUnit = string(unit.Unit)
 		}
-		source.Complete, source.Reason, err = p.complete(ctx, view, s, period)
-		if err != nil {
-			return result, fmt.Errorf("report: %w", err)
-		}
+		source.Reason = checks.incomplete[s.Name]
+		source.Complete = source.Reason == ""
 		result.Complete = result.Complete && source.Complete
 		input.Sources = append(input.Sources, source)
 	}
@@ -145,63 +143,30 @@ func inForce(reconciled schema.Run, today []reports.Parameter) []reports.Paramet
 	return recorded
 }
 
-// judgements runs the checks again, as of the report's run, for what agreed and what could not be checked: findings alone
-// would leave silence to be taken for agreement.
-func (p *Pipeline) judgements(ctx context.Context, view schema.View, period schema.Period) ([]schema.Judgement, error) {
-	var all []schema.Judgement
+// rechecked is what the checks say as of a report's run: findings alone would leave silence to be taken for agreement.
+type rechecked struct {
+	judgements []schema.Judgement
+	incomplete map[string]string // by source, what is not complete
+}
+
+// recheck runs the checks again, as of the report's run. Findings are not taken from here: those that the report shows are
+// the stored ones, with their life.
+func (p *Pipeline) recheck(ctx context.Context, view schema.View, period schema.Period) (rechecked, error) {
+	r := rechecked{incomplete: map[string]string{}}
 	for _, check := range reconcile.Checks(p.Checks) {
 		for outcome, err := range check.Run(ctx, view, period) {
 			if err != nil {
-				return nil, fmt.Errorf("check %s (%s): %w", check.Code(), period.Window, err)
+				return r, fmt.Errorf("check %s (%s): %w", check.Code(), period.Window, err)
 			}
 			if outcome.Judgement != nil {
-				all = append(all, *outcome.Judgement)
+				r.judgements = append(r.judgements, *outcome.Judgement)
+			}
+			if f := outcome.Finding; f != nil && f.Code == schema.IncompleteExtract && r.incomplete[f.Source] == "" {
+				r.incomplete[f.Source] = f.Message
 			}
 		}
 	}
-	return all, nil
-}
-
-// complete says whether a source is complete for a period: its transactions are covered to the earlier of now and the
-// period's end plus the look-back, because providers filter by other times than an entry's; and the latest reading of every
-// stream in the period was complete.
-func (p *Pipeline) complete(ctx context.Context, view schema.View, s Source, period schema.Period) (bool, string, error) {
-	latest := map[schema.Stream]schema.Completeness{}
-	var covered []schema.Window
-	for c, err := range view.Completeness.Completeness(ctx) {
-		if err != nil {
-			return false, "", err
-		}
-		if c.Source != s.Name {
-			continue
-		}
-		if c.Stream == schema.Transactions && c.Verdict == schema.VerdictComplete {
-			covered = append(covered, c.Window)
-		}
-		if c.Stream.Snapshot() && c.Run >= latest[c.Stream].Run {
-			latest[c.Stream] = c
-		}
-	}
-	need := schema.Window{From: period.From, To: period.To.In(p.Zone).AddDate(0, 0, s.LookbackDays).UTC()}
-	if need.To.After(period.Now) {
-		need.To = period.Now
-	}
-	if !schema.Covered(need, covered) {
-		return false, fmt.Sprintf("%s: not complete for %s", schema.Transactions, need), nil
-	}
-	for _, stream := range s.Extractor.Streams() {
-		if !stream.Snapshot() {
-			continue
-		}
-		c, ok := latest[stream]
-		switch {
-		case !ok:
-			return false, fmt.Sprintf("%s: never read", stream), nil
-		case c.Verdict != schema.VerdictComplete:
-			return false, fmt.Sprintf("%s: %s", stream, c.Reason), nil
-		}
-	}
-	return true, "", nil
+	return r, nil
 }
 
 // NightlyResult is what a nightly run did.

@@ -29,6 +29,7 @@ func Issuer() extract.Issuer {
 		BaseURL:           "https://api.bitnob.co/api/v1",
 		RequestsPerSecond: 1, // no figure is documented
 		PageSizes:         map[schema.Stream]int{schema.Cards: 100, schema.Transactions: 100},
+		FullScan:          true,
 	}
 }
 
