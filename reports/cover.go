@@ -69,6 +69,10 @@ func (f *facts) conclusion() (table.Word, []string) {
 		}
 	}
 	checked := f.Reconciled.Period
+	known := f.Period.To // the ledger says nothing of what comes after now
+	if f.Period.Now.Before(known) {
+		known = f.Period.Now
+	}
 	switch {
 	case f.Reconciled.ID == 0:
 		says = append(says, "No checks were run on what is shown; run `tieout reconcile` for the period.")
@@ -76,7 +80,7 @@ func (f *facts) conclusion() (table.Word, []string) {
 			word = table.Word{Text: "NOT CHECKED", Tone: table.Warn}
 		}
 		return word, says
-	case checked.To.IsZero() || checked.From.After(f.Period.From) || checked.To.Before(f.Period.To):
+	case checked.To.IsZero() || checked.From.After(f.Period.From) || checked.To.Before(known):
 		says = append(says, fmt.Sprintf("The latest checks (run %d) were of another period, %s; run `tieout reconcile` for this one.",
 			f.Reconciled.ID, periodText(schema.Period{Window: checked, Zone: f.Period.Zone})))
 		if word.Tone == table.Good {
@@ -93,6 +97,9 @@ func (f *facts) conclusion() (table.Word, []string) {
 		}
 	}
 	if unchecked > 0 {
+		if word.Tone == table.Good {
+			word = table.Word{Text: "COMPLETE, NOT ALL CHECKED", Tone: table.Warn}
+		}
 		says = append(says, fmt.Sprintf("%s not be checked; %s says why.", plural(unchecked, "figure could", "figures could"), rollForwardSheet))
 	}
 	if !f.BooksKnown {

@@ -41,14 +41,7 @@ func sheetOf(code schema.FindingCode) string {
 	return ""
 }
 
-func (s findingSheet) holds(code schema.FindingCode) bool {
-	for _, c := range s.codes {
-		if c == code {
-			return true
-		}
-	}
-	return false
-}
+func (s findingSheet) holds(code schema.FindingCode) bool { return slices.Contains(s.codes, code) }
 
 func (f *facts) findingsOf(s findingSheet) []schema.Finding {
 	return where(f.findings, func(x schema.Finding) bool { return s.holds(x.Code) })
@@ -73,13 +66,13 @@ func (f *facts) shortTable(s findingSheet) table.Table {
 // mainColumns say what was found, and fit side by side on paper.
 func (s findingSheet) mainColumns() []column[schema.Finding] {
 	return []column[schema.Finding]{
-		text("Finding", 21, schema.Finding.ID),
-		word(colSeverity, 10, func(x schema.Finding) table.Word { return severityWord(x.Severity) }),
-		word(colStatus, 13, func(x schema.Finding) table.Word { return statusWord(x.Status) }),
-		text(colSource, 13, func(x schema.Finding) string { return x.Source }),
-		text("Card name", 17, func(x schema.Finding) string { return x.CardName }),
+		text("Finding", 20, schema.Finding.ID),
+		word(colSeverity, 9, func(x schema.Finding) table.Word { return severityWord(x.Severity) }),
+		word(colStatus, 12, func(x schema.Finding) table.Word { return statusWord(x.Status) }),
+		text(colSource, 12, func(x schema.Finding) string { return x.Source }),
+		text("Card name", 15, func(x schema.Finding) string { return x.CardName }),
 		text("Last 4", 7, func(x schema.Finding) string { return x.CardLast4 }),
-		long("What was found", 46, func(x schema.Finding) string { return x.Message }),
+		long("What was found", 42, func(x schema.Finding) string { return x.Message }),
 		text(colCurrency, 9, schema.Finding.Currency),
 		amount(s.expected, func(x schema.Finding) any { return x.Expected }),
 		amount(s.actual, func(x schema.Finding) any { return x.Actual }),

@@ -34,6 +34,8 @@ func legendText(zone string) []legendBlock {
 			{"COMPLETE", "Everything that the issuer has for the period was read: its own last-page signal was seen, and counts agree."},
 			{"INCOMPLETE", "Some of it is missing or not known to be there. Nothing should be concluded from the figures of that source."},
 			{"NOT CHECKED, PARTLY CHECKED", "No checks were run, or they were run over another period than the one shown."},
+			{"COMPLETE, WITH FINDINGS", "Everything was read; some findings are open or acknowledged."},
+			{"COMPLETE, NOT ALL CHECKED", "Everything was read and no finding is open, but some figures could not be compared; Roll-forward says why."},
 			{"complete, partial, failed", "How the reading of one window ended: to the end; in part, to be resumed; nothing usable. A reading that later readings made good is no longer shown."},
 			{"Period of a source", "Providers filter by other times than an entry's, so a source counts as complete only when it was read beyond the end of the period by its look-back."},
 			{"Rejected", "Records that could not be read. They are in no sum. They have no reliable time of their own, so every period shows all that still stand."},

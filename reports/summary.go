@@ -187,7 +187,8 @@ func (d *driftTotal) cells() []any {
 		cards += n
 	}
 	return []any{
-		d.source, d.figure, d.currency.Code(), table.Foot{Sheet: rollForwardSheet, Where: in, Value: cards},
+		d.source, d.figure, d.currency.Code(),
+		table.Foot{Sheet: rollForwardSheet, Where: in, Value: cards},
 		count(schema.Agreed), count(schema.Differs), count(schema.NotCheckable),
 		sum(colLedger, d.ledger), sum(colProvider, d.provider), sum(colDifference, new(big.Int).Sub(d.provider, d.ledger)),
 	}

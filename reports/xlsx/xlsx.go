@@ -190,11 +190,11 @@ func (b *builder) page(s table.Sheet) error {
 	if err != nil {
 		return err
 	}
-	print := layout{"landscape", 1, 0}
+	paper := layout{wide: 1}
 	if len(p.Lines) < onePage {
-		print.tall = 1
+		paper.tall = 1
 	}
-	if err := b.dress(p.Name, "A1:"+last, s.Tone, print); err != nil {
+	if err := b.dress(p.Name, "A1:"+last, s.Tone, paper); err != nil {
 		return err
 	}
 	for i, l := range p.Lines {
@@ -406,7 +406,7 @@ func (b *builder) prepare(t *table.Table, p sheetPart, tone table.Tone) error {
 	if err := b.file.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: titles, Scope: p.sheet}); err != nil {
 		return err
 	}
-	if err := b.dress(p.sheet, "A1:"+last+bottom, tone, layout{"landscape", pages, 0}); err != nil {
+	if err := b.dress(p.sheet, "A1:"+last+bottom, tone, layout{wide: pages}); err != nil {
 		return err
 	}
 	for i, c := range t.Columns {
@@ -469,23 +469,20 @@ func setWidths(sw *excelize.StreamWriter, widths []int) error {
 	return nil
 }
 
-// layout is how a sheet goes on paper.
-type layout struct {
-	orientation string
-	wide, tall  int // in pages; tall 0: as many as it takes
-}
+// layout is on how many pages of paper a sheet goes; tall 0: as many as it takes.
+type layout struct{ wide, tall int }
 
 // dress sets how a sheet is printed, the cells that it has and the colour of its tab.
-func (b *builder) dress(sheet, cells string, tone table.Tone, print layout) error {
+func (b *builder) dress(sheet, cells string, tone table.Tone, paper layout) error {
 	tabs := map[table.Tone]string{table.Quiet: "8A98A9", table.Good: "2E8B57", table.Warn: "D98E04", table.Bad: "C0392B"}
-	color, fit := tabs[tone], true
+	color, fit, orientation := tabs[tone], true, "landscape"
 	if err := b.file.SetSheetProps(sheet, &excelize.SheetPropsOptions{TabColorRGB: &color, FitToPage: &fit}); err != nil {
 		return err
 	}
 	if err := b.file.SetSheetDimension(sheet, cells); err != nil {
 		return err
 	}
-	if err := b.file.SetPageLayout(sheet, &excelize.PageLayoutOptions{Orientation: &print.orientation, FitToWidth: &print.wide, FitToHeight: &print.tall}); err != nil {
+	if err := b.file.SetPageLayout(sheet, &excelize.PageLayoutOptions{Orientation: &orientation, FitToWidth: &paper.wide, FitToHeight: &paper.tall}); err != nil {
 		return err
 	}
 	side, top, edge := 0.4, 0.7, 0.3 // inches

@@ -1,0 +1,420 @@
+package xlsx
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"errors"
+	"io"
+	"iter"
+	"math"
+	"math/rand/v2"
+	"os"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+	"unicode/utf16"
+
+	"github.com/xuri/excelize/v2"
+
+	"github.com/tieout/tieout/reports/table"
+	"github.com/tieout/tieout/schema/money"
+)
+
+func rows(all ...[]any) iter.Seq2[[]any, error] {
+	return func(yield func([]any, error) bool) {
+		for _, r := range all {
+			if !yield(r, nil) {
+				return
+			}
+		}
+	}
+}
+
+func zone(t *testing.T) *time.Location {
+	t.Helper()
+	z, err := time.LoadLocation("America/New_York")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return z
+}
+
+// book is a workbook of a page that foots a table, and the table.
+func book(t *testing.T, data ...[]any) table.Book {
+	t.Helper()
+	data = append(data,
+		[]any{"bill", time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC), money.FromMinor(-1250, money.USD()), nil},
+		[]any{"=1+1", time.Time{}, money.FromMinor(700, money.USD()), nil},
+		[]any{"bill", nil, money.FromMinor(5, money.USD()), nil},
+	)
+	tab := table.Table{
+		Name: "Ledger", Len: len(data), Rows: rows(data...),
+		Columns: []table.Column{
+			{Name: "Source", Width: 12},
+			{Name: "Occurred", Kind: table.Instant, Width: 19},
+			{Name: "Amount", Kind: table.Amount, Width: 14},
+			{Name: "Disposition", Width: 12, Fill: true, Choices: []string{"accept", "reopen"}},
+		},
+	}
+	page := table.Page{Name: "Summary", Widths: []int{20, 20}, Lines: []table.Line{
+		{Role: table.Title, Cells: []any{"Summary"}, Span: true},
+		{Role: table.Plain},
+		{Role: table.Head, Cells: []any{"What", "Sum"}},
+		{Cells: []any{table.Link{Sheet: "Ledger", Text: "bill"}, table.Foot{
+			Sheet: "Ledger", Sum: "Amount", Value: table.Decimal("-12.45"), Where: []table.Criterion{{Column: "Source", Value: "bill"}},
+		}}},
+		{Cells: []any{"rows", table.Foot{Sheet: "Ledger", Value: int64(1), Where: []table.Criterion{{Column: "Source", Value: "=1+1"}}}}},
+	}}
+	return table.Book{
+		Title: "T", Entity: "A & B", Period: "2026-08", Version: "tieout v1, as of run 8", At: time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC), Zone: zone(t),
+		Sheets: []table.Sheet{{Page: &page, Tone: table.Bad}, {Table: &tab}},
+	}
+}
+
+func written(t *testing.T, w Writer, b table.Book) []byte {
+	t.Helper()
+	w.TempDir = t.TempDir()
+	var out bytes.Buffer
+	if err := w.Write(t.Context(), &out, b); err != nil {
+		t.Fatal(err)
+	}
+	left, err := os.ReadDir(w.TempDir)
+	if err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v %v", left, err)
+	}
+	return out.Bytes()
+}
+
+func open(t *testing.T, workbook []byte) *excelize.File {
+	t.Helper()
+	f, err := excelize.OpenReader(bytes.NewReader(workbook))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { f.Close() })
+	return f
+}
+
+// partOf is one file of the workbook.
+func partOf(t *testing.T, workbook []byte, name string) string {
+	t.Helper()
+	z, err := zip.NewReader(bytes.NewReader(workbook), int64(len(workbook)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := z.Open(name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(f)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(b)
+}
+
+func raw(t *testing.T, f *excelize.File, sheet, at string) string {
+	t.Helper()
+	v, err := f.GetCellValue(sheet, at, excelize.Options{RawCellValue: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func TestWrite_Cells(t *testing.T) {
+	f := open(t, written(t, Writer{}, book(t)))
+	for _, c := range []struct {
+		name, at, want string
+		kind           excelize.CellType
+	}{
+		{"TextLikeAFormulaIsText", "A3", "=1+1", excelize.CellTypeInlineString},
+		{"AmountIsANumber", "C2", "-12.5", excelize.CellTypeUnset},
+		{"SmallAmount", "C4", "0.05", excelize.CellTypeUnset},
+		{"InstantIsWallTimeOfTheZone", "B2", "46235.333333333336", excelize.CellTypeUnset}, // 2026-08-01 08:00
+		{"UnknownInstantIsEmpty", "B3", "", excelize.CellTypeUnset},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			kind, err := f.GetCellType("Ledger", c.at)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := raw(t, f, "Ledger", c.at); got != c.want || kind != c.kind {
+				t.Errorf("got %q of type %d, want %q of type %d", got, kind, c.want, c.kind)
+			}
+			formula, err := f.GetCellFormula("Ledger", c.at)
+			if err != nil || formula != "" {
+				t.Errorf("formula %q, %v", formula, err)
+			}
+		})
+	}
+	shown := map[string]string{"B2": "2026-08-01 08:00:00", "C2": "-12.50", "C3": "7.00"}
+	for at, want := range shown {
+		if got, err := f.GetCellValue("Ledger", at); err != nil || got != want {
+			t.Errorf("%s shows %q, want %q (%v)", at, got, want, err)
+		}
+	}
+}
+
+func TestWrite_FormulasCarryTheirValues(t *testing.T) {
+	f := open(t, written(t, Writer{}, book(t)))
+	for at, want := range map[string]string{"B4": "-12.45", "B5": "1"} {
+		if got := raw(t, f, "Summary", at); got != want {
+			t.Errorf("%s holds %q, want %q", at, got, want)
+		}
+		// Another program comes to the same.
+		if got, err := f.CalcCellValue("Summary", at, excelize.Options{RawCellValue: true}); err != nil || got != want {
+			t.Errorf("%s computes to %q, want %q (%v)", at, got, want, err)
+		}
+	}
+	formula, err := f.GetCellFormula("Summary", "B4")
+	if want := `ROUND(SUMIFS('Ledger'!$C$2:$C$4,'Ledger'!$A$2:$A$4,"=bill"),2)`; err != nil || formula != want {
+		t.Errorf("got %s, want %s (%v)", formula, want, err)
+	}
+}
+
+// TestWrite_Elements looks for what excelize drops silently when it is set too late.
+func TestWrite_Elements(t *testing.T) {
+	w := written(t, Writer{}, book(t))
+	for name, parts := range map[string][]string{
+		"xl/worksheets/sheet2.xml": {
+			`<tabColor rgb="8A98A9">`, `<pageSetUpPr fitToPage="true">`, `<dimension ref="A1:D4">`, `<pane activePane="bottomLeft" state="frozen" topLeftCell="A2" ySplit="1">`,
+			`<col min="1" max="1" width="12" customWidth="1"/><col min="2" max="2" width="19"`, `<autoFilter ref="$A$1:$D$4">`,
+			`sqref="D2:D4" type="list"><formula1>"accept,reopen"</formula1>`, `orientation="landscape"`, `fitToHeight="0" fitToWidth="1"`,
+			`<oddHeader>&amp;LA &amp;&amp; B&amp;C&amp;A&amp;R2026-08</oddHeader>`, `&amp;Rpage &amp;P of &amp;N</oddFooter>`,
+		},
+		"xl/worksheets/sheet1.xml": {`<tabColor rgb="C0392B">`, `<hyperlink ref="A4" location="&#39;Ledger&#39;!A1">`, `<mergeCell ref="A1:B1"/>`, `fitToHeight="1" fitToWidth="1"`},
+		"xl/workbook.xml": {
+			`<sheet name="Summary" sheetId="1"`, `<sheet name="Ledger" sheetId="2"`, `_xlnm.Print_Titles">&#39;Ledger&#39;!$1:$1<`, `fullCalcOnLoad="true"`,
+		},
+		"docProps/core.xml": {`>2026-09-01T00:00:00Z</dcterms:created>`, `>2026-09-01T00:00:00Z</dcterms:modified>`},
+	} {
+		text := partOf(t, w, name)
+		for _, want := range parts {
+			if !strings.Contains(text, want) {
+				t.Errorf("%s lacks %s", name, want)
+			}
+		}
+	}
+	if text := partOf(t, w, "xl/worksheets/sheet2.xml"); strings.Contains(text, "mergeCell") {
+		t.Error("merged cells among data")
+	}
+}
+
+func TestWrite_SplitsLongTables(t *testing.T) {
+	b := book(t, []any{"x", nil, money.FromMinor(100, money.USD()), nil}, []any{"bill", nil, money.FromMinor(200, money.USD()), nil})
+	b.Sheets[0].Page.Lines[3].Cells[1] = table.Foot{Sheet: "Ledger", Sum: "Amount", Value: table.Decimal("-10.45"), Where: []table.Criterion{{Column: "Source", Value: "bill"}}}
+	f := open(t, written(t, Writer{MaxRows: 3}, b)) // two rows a sheet
+	if got := strings.Join(f.GetSheetList(), "|"); got != "Summary|Ledger|Ledger 2|Ledger 3" {
+		t.Fatalf("sheets: %s", got)
+	}
+	var sources []string
+	for _, sheet := range f.GetSheetList()[1:] {
+		all, err := f.GetRows(sheet)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if all[0][0] != "Source" {
+			t.Errorf("%s starts with %q", sheet, all[0])
+		}
+		for _, r := range all[1:] {
+			sources = append(sources, r[0])
+		}
+	}
+	if got := strings.Join(sources, "|"); got != "x|bill|bill|=1+1|bill" {
+		t.Errorf("rows: %s", got)
+	}
+	if got, err := f.CalcCellValue("Summary", "B4", excelize.Options{RawCellValue: true}); err != nil || got != "-10.45" {
+		t.Errorf("foot over all sheets: %s, %v", got, err)
+	}
+}
+
+func TestWrite_ExactlyFullSheetIsNotSplit(t *testing.T) {
+	f := open(t, written(t, Writer{MaxRows: 4}, book(t)))
+	if got := strings.Join(f.GetSheetList(), "|"); got != "Summary|Ledger" {
+		t.Errorf("sheets: %s", got)
+	}
+}
+
+func TestWrite_EmptyTableSaysSo(t *testing.T) {
+	b := book(t)
+	b.Sheets[1].Table.Len, b.Sheets[1].Table.Rows = 0, rows()
+	if got := raw(t, open(t, written(t, Writer{}, b)), "Ledger", "A2"); got != "None." {
+		t.Errorf("got %q", got)
+	}
+}
+
+func TestWrite_EqualBooksAreEqualBytes(t *testing.T) {
+	first := written(t, Writer{}, book(t))
+	for range 5 {
+		if !bytes.Equal(first, written(t, Writer{}, book(t))) {
+			t.Fatal("two builds differ")
+		}
+	}
+}
+
+func TestWrite_Errors(t *testing.T) {
+	cancelled, cancel := context.WithCancel(t.Context())
+	cancel()
+	for _, c := range []struct {
+		name   string
+		ctx    context.Context
+		change func(*table.Book)
+		want   string
+	}{
+		{"Cancelled", cancelled, func(*table.Book) {}, "write workbook: sheet Summary: context canceled"},
+		{"MoreRowsThanCounted", t.Context(), func(b *table.Book) { b.Sheets[1].Table.Len = 2 }, "write workbook: sheet Ledger: more rows than the 2 that were counted"},
+		{"FewerRowsThanCounted", t.Context(), func(b *table.Book) { b.Sheets[1].Table.Len = 9 }, "write workbook: sheet Ledger: 3 rows where 9 were counted"},
+		{"RowOfAnotherWidth", t.Context(), func(b *table.Book) { b.Sheets[1].Table.Rows = rows([]any{"x"}) }, "write workbook: sheet Ledger: row 1: 1 cells for 4 columns"},
+		{"CellOfAnUnknownType", t.Context(), func(b *table.Book) { b.Sheets[1].Table.Rows = rows([]any{"x", nil, 3, nil}) }, "write workbook: sheet Ledger: row 1: Amount: a cell of type int"},
+		{"ErrorOfARow", t.Context(), func(b *table.Book) {
+			b.Sheets[1].Table.Rows = func(yield func([]any, error) bool) { yield(nil, errors.New("disk")) }
+		}, "write workbook: sheet Ledger: disk"},
+		{"FootOfAnUnknownColumn", t.Context(), func(b *table.Book) {
+			b.Sheets[0].Page.Lines[3].Cells[1] = table.Foot{Sheet: "Ledger", Sum: "Total", Value: table.Decimal("1")}
+		}, `write workbook: sheet Summary: line 4: a foot of column "Total", which Ledger does not have`},
+		{"FootOfAnUnknownSheet", t.Context(), func(b *table.Book) {
+			b.Sheets[0].Page.Lines[3].Cells[1] = table.Foot{Sheet: "Cards", Value: int64(1)}
+		}, `write workbook: sheet Summary: line 4: a foot of sheet "Cards", which is not there`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			b := book(t)
+			c.change(&b)
+			dir := t.TempDir()
+			if err := (Writer{TempDir: dir}).Write(c.ctx, io.Discard, b); err == nil || err.Error() != c.want {
+				t.Errorf("got %v, want %s", err, c.want)
+			}
+			if left, _ := os.ReadDir(dir); len(left) > 0 {
+				t.Errorf("left behind: %v", left)
+			}
+		})
+	}
+}
+
+// TestAmount_EveryNumberIsTheAmount writes amounts of all sizes as numbers and reads back the same decimals.
+func TestAmount_EveryNumberIsTheAmount(t *testing.T) {
+	r := rand.New(rand.NewPCG(7, 7))
+	codes := []string{"USD", "JPY", "BHD", "CLF"}
+	var data [][]any
+	var want []string
+	for i := range 2000 {
+		c, err := money.Lookup(codes[i%len(codes)])
+		if err != nil {
+			t.Fatal(err)
+		}
+		a := money.FromMinor(r.Int64()>>r.IntN(63)*int64(1-2*(i%2)), c)
+		data = append(data, []any{a})
+		want = append(want, a.String())
+	}
+	tab := table.Table{Name: "A", Columns: []table.Column{{Name: "Amount", Kind: table.Amount}}, Len: len(data), Rows: rows(data...)}
+	f := open(t, written(t, Writer{}, table.Book{Zone: time.UTC, Sheets: []table.Sheet{{Table: &tab}}}))
+	numbers := 0
+	for i, text := range want {
+		at := "A" + strconv.Itoa(i+2)
+		kind, err := f.GetCellType("A", at)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got := raw(t, f, "A", at)
+		digits := len(strings.TrimLeft(strings.NewReplacer("-", "", ".", "").Replace(text), "0"))
+		if digits > mostDigits {
+			if kind != excelize.CellTypeInlineString || got != text {
+				t.Errorf("%s: %s stands as %q of type %d, want text", at, text, got, kind)
+			}
+			continue
+		}
+		numbers++
+		_, fraction, _ := strings.Cut(text, ".")
+		v, err := strconv.ParseFloat(got, 64)
+		if err != nil || kind != excelize.CellTypeUnset || strconv.FormatFloat(v, 'f', len(fraction), 64) != text {
+			t.Errorf("%s: %s stands as %q of type %d (%v)", at, text, got, kind, err)
+		}
+	}
+	if numbers < 500 || numbers == len(want) {
+		t.Errorf("%d of %d are numbers: both kinds must be seen", numbers, len(want))
+	}
+}
+
+func TestAmount_TooLongForANumberIsMarkedText(t *testing.T) {
+	tab := table.Table{Name: "A", Columns: []table.Column{{Name: "Amount", Kind: table.Amount}}, Len: 2, Rows: rows(
+		[]any{money.FromMinor(math.MaxInt64, money.USD())}, []any{money.FromMinor(999_999_999_999_999, money.USD())})}
+	page := table.Page{Name: "S", Widths: []int{30}, Lines: []table.Line{{Cells: []any{table.Foot{Sheet: "A", Sum: "Amount", Value: table.Decimal("92243720368547758.06")}}}}}
+	f := open(t, written(t, Writer{}, table.Book{Zone: time.UTC, Sheets: []table.Sheet{{Table: &tab}, {Page: &page}}}))
+	if got := raw(t, f, "A", "A2"); got != "92233720368547758.07" {
+		t.Errorf("got %q", got)
+	}
+	id, err := f.GetCellStyle("A", "A2")
+	if err != nil {
+		t.Fatal(err)
+	}
+	style, err := f.GetStyle(id)
+	if err != nil || len(style.Fill.Color) != 1 || style.Fill.Color[0] != yellow {
+		t.Errorf("not marked: %+v, %v", style.Fill, err)
+	}
+	if got := raw(t, f, "A", "A3"); got != "9999999999999.99" {
+		t.Errorf("got %q", got)
+	}
+	if formula, err := f.GetCellFormula("S", "A1"); formula != "" || err != nil {
+		t.Errorf("a sum that is text has the formula %q (%v)", formula, err)
+	}
+}
+
+func TestClean(t *testing.T) {
+	for _, c := range []struct{ name, in, want string }{
+		{"ControlCharacters", "a\x00b\x1fc\td\ne\r\nf\rg", "a\uFFFDb\uFFFDc\td\ne\nf\uFFFDg"},
+		{"BrokenUTF8", "a\xffb", "a\uFFFDb"},
+		{"LongestTextIsKept", strings.Repeat("x", mostText), strings.Repeat("x", mostText)},
+		{"LongerTextIsCutVisibly", strings.Repeat("x", mostText+1), strings.Repeat("x", mostText-6) + " [cut]"},
+		{"LongTextOfManyBytesIsKept", strings.Repeat("é", mostText), strings.Repeat("é", mostText)},
+		{"PairsAreNotTornApart", strings.Repeat("😀", mostText), strings.Repeat("😀", (mostText-6)/2) + " [cut]"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			got := clean(c.in)
+			if got != c.want {
+				t.Errorf("got %d bytes, want %d", len(got), len(c.want))
+			}
+			if n := len(utf16.Encode([]rune(got))); n > mostText {
+				t.Errorf("%d code units", n)
+			}
+		})
+	}
+}
+
+func TestCriterion(t *testing.T) {
+	for _, c := range []struct {
+		in   table.Criterion
+		want string
+	}{
+		{table.Criterion{Value: "bill"}, `"=bill"`},
+		{table.Criterion{Value: ""}, `"="`},
+		{table.Criterion{Value: `a*b?"c"~`}, `"=a~*b~?""c""~~"`},
+		{table.Criterion{Op: "<>", Value: "not checkable"}, `"<>not checkable"`},
+		{table.Criterion{Op: ">", Value: "0"}, `">0"`},
+	} {
+		if got := criterion(c.in); got != c.want {
+			t.Errorf("%+v: got %s, want %s", c.in, got, c.want)
+		}
+	}
+}
+
+// BenchmarkWrite streams a ledger of 20,000 rows.
+func BenchmarkWrite(b *testing.B) {
+	tab := table.Table{
+		Name: "Ledger", Len: 20_000, Columns: []table.Column{{Name: "Source"}, {Name: "Occurred", Kind: table.Instant}, {Name: "Amount", Kind: table.Amount}},
+		Rows: func(yield func([]any, error) bool) {
+			for i := range 20_000 {
+				if !yield([]any{"bill-main", time.Unix(int64(i), 0), money.FromMinor(int64(i), money.USD())}, nil) {
+					return
+				}
+			}
+		},
+	}
+	for b.Loop() {
+		if err := (Writer{TempDir: b.TempDir()}).Write(b.Context(), io.Discard, table.Book{Zone: time.UTC, Sheets: []table.Sheet{{Table: &tab}}}); err != nil {
+			b.Fatal(err)
+		}
+	}
+	b.ReportMetric(float64(b.N*20_000)/b.Elapsed().Seconds(), "rows/s")
+}
