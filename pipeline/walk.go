@@ -233,8 +233,7 @@ func (c *collector) add(records []schema.Record) {
 			Source: r.Source, Provider: r.Provider, Stream: r.Stream, ExternalID: r.ExternalID,
 			Reason: err.Error(), ReceivedAt: r.ReceivedAt, Payload: r.Payload,
 		}
-		var rejected *normalize.RejectError
-		if errors.As(err, &rejected) {
+		if rejected, ok := errors.AsType[*normalize.RejectError](err); ok {
 			reject.Field, reject.Reason = rejected.Field, rejected.Reason
 		}
 		c.group.Batch.Rejects = append(c.group.Batch.Rejects, reject)

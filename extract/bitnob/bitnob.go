@@ -12,6 +12,7 @@ import (
 	"iter"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"sync/atomic"
 
@@ -263,7 +264,7 @@ func (x *source) try(
 	ask := func(way int) (transport.Answer, error) {
 		segments := p.ways[way]
 		if id != "" {
-			segments = append(segments[:len(segments):len(segments)], id)
+			segments = append(slices.Clip(segments), id)
 		}
 		return session.Get(ctx, transport.Path(segments...), q, check)
 	}

@@ -274,7 +274,10 @@ func (issuer Issuer) anyList(s Stream) []test {
 			if n := len(f.server.asked()); n != 0 {
 				t.Errorf("%d requests before the first range", n)
 			}
-			for range pages {
+			for _, err := range pages {
+				if err != nil {
+					t.Error(err)
+				}
 				break
 			}
 			if len(f.server.asked()) == 0 {

@@ -229,7 +229,10 @@ func TestByID(t *testing.T) {
 func FuzzCursor(f *testing.F) {
 	w := script([]paginate.Stop{paginate.ByCursor("2"), paginate.ByCursor("")}, []paginate.Stop{paginate.Whole()})
 	w.Pages = 50
-	for page := range w.From(f.Context(), "") {
+	for page, err := range w.From(f.Context(), "") {
+		if err != nil {
+			f.Fatal(err)
+		}
 		f.Add(string(page.Next))
 	}
 	f.Add(`{"list":1,"page":-1}`)

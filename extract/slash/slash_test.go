@@ -325,7 +325,10 @@ func TestNew(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for range x.Pages(t.Context(), schema.Cards, schema.Window{}, "") {
+		for _, err := range x.Pages(t.Context(), schema.Cards, schema.Window{}, "") {
+			if err != nil {
+				t.Error(err)
+			}
 			break
 		}
 		if got != "le_1" {

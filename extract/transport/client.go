@@ -228,8 +228,7 @@ func (s *Session) Get(ctx context.Context, path string, query url.Values, check 
 			return Answer{}, fmt.Errorf("after %d attempts: %w", attempt, err)
 		}
 		wait := waits.NextBackOff()
-		var status *StatusError
-		if errors.As(err, &status) {
+		if status, ok := errors.AsType[*StatusError](err); ok {
 			wait = max(wait, status.RetryAfter)
 		}
 		if wait > c.maxWait || wait > s.left {
@@ -310,8 +309,7 @@ func (c *Client) connection(ctx context.Context, err error) error {
 	if errors.Is(context.Cause(ctx), errSlow) {
 		return fmt.Errorf("%w (more than %s)", errSlow, c.timeout)
 	}
-	var u *url.Error
-	if errors.As(err, &u) {
+	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
 	return &connectionError{text: message(err.Error(), c.credential), err: err}

@@ -498,8 +498,10 @@ func TestRequest(t *testing.T) {
 			return nil, errors.New("sent")
 		}), base)
 		for _, c := range [][2]string{
-			{http.MethodPost, "https://api.example.com/x"}, {http.MethodDelete, "https://api.example.com/x"},
-			{http.MethodGet, "https://evil.example.com/x"}, {http.MethodGet, "http://api.example.com/x"},
+			{http.MethodPost, "https://api.example.com/x"},
+			{http.MethodDelete, "https://api.example.com/x"},
+			{http.MethodGet, "https://evil.example.com/x"},
+			{http.MethodGet, "http://api.example.com/x"},
 			{http.MethodGet, "https://api.example.com:444/x"},
 		} {
 			req, err := http.NewRequestWithContext(t.Context(), c[0], c[1], http.NoBody)

@@ -128,15 +128,18 @@ func TestQueries(t *testing.T) {
 		{extract.Config{AccountID: "biz_1"}, schema.Cards, august, "/cards?account_id=biz_1"},
 		{extract.Config{UserID: "user_1"}, schema.Cards, august, "/cards?user_id=user_1"},
 		{
-			extract.Config{AccountID: "biz_1"}, schema.Transactions, august,
+			extract.Config{AccountID: "biz_1"},
+			schema.Transactions, august,
 			"/card_transactions?account_id=biz_1&created_after=2026-08-01T00%3A00%3A00.000Z&created_before=2026-09-01T00%3A00%3A00.000Z&direction=asc&first=100&order=created_at",
 		},
 		{
-			extract.Config{UserID: "user_1", PageSize: 7}, schema.Transactions, everything,
+			extract.Config{UserID: "user_1", PageSize: 7},
+			schema.Transactions, everything,
 			"/card_transactions?created_before=2026-09-01T00%3A00%3A00.001Z&direction=asc&first=7&order=created_at",
 		},
 		{
-			extract.Config{UserID: "user_1", PageSize: 500}, schema.Transactions, everything,
+			extract.Config{UserID: "user_1", PageSize: 500},
+			schema.Transactions, everything,
 			"/card_transactions?created_before=2026-09-01T00%3A00%3A00.001Z&direction=asc&first=100&order=created_at",
 		},
 	} {
