@@ -1,0 +1,119 @@
+package sandbox
+
+import (
+	"time"
+
+	"github.com/tieout/tieout/schema"
+)
+
+// card is one card of one provider, with its rows and what the provider says about it.
+type card struct {
+	book     *book
+	id       string // BILL: uuid
+	alt      string // BILL: id
+	name     string
+	pan, cvv string
+	pin      string
+	status   string // the provider's word
+	kind     string // BILL: PHYSICAL and so on; Whop: virtual, physical
+	physical bool   // Slash
+	single   bool   // Slash: single use
+	created  instant
+	closed   instant // Whop canceled_at; 0: not
+	holder   *person
+	group    string // Slash
+	zone     *time.Location
+	limits   []limit
+	legacy   *limit // Slash: what utilizationLimit says
+	v1       bool   // Slash: the limit stands in utilizationLimit alone
+	budget   *budget
+	share    bool // BILL shareBudgetFunds
+	plainID  bool // BILL: the card has an id and no uuid, as in the older samples
+	rows     []*row
+	figure   int64  // what the provider says: spend, or balance
+	plan     string // what was planted on it, in words; empty: nothing
+	noFigure bool   // Whop: spent_last_month is null
+}
+
+// limit is a limit in force. Amount is in cents.
+type limit struct {
+	window schema.LimitWindow
+	amount int64
+	zone   *time.Location // nil: UTC, unsaid
+	start  string         // YYYY-MM-DD; empty: calendar windows
+	word   string         // Whop: the provider's word for the window
+}
+
+func (l limit) location() *time.Location {
+	if l.zone == nil {
+		return time.UTC
+	}
+	return l.zone
+}
+
+// budget is a BILL budget.
+type budget struct {
+	id, uuid, name string
+	zone           *time.Location // nil: no timezone field
+	interval       string
+	start, end     string // of the current period, YYYY-MM-DD, inclusive; empty: not said
+	begin          string // of the budget
+	retired        bool
+}
+
+func (b *budget) location() *time.Location {
+	if b.zone == nil {
+		return time.UTC
+	}
+	return b.zone
+}
+
+// period is the current period as instants, the end excluded; false where the budget gives no dates.
+func (b *budget) period() (from, to instant, ok bool) {
+	if b == nil || b.start == "" || b.end == "" {
+		return 0, 0, false
+	}
+	start, _ := time.ParseInLocation(time.DateOnly, b.start, b.location())
+	end, _ := time.ParseInLocation(time.DateOnly, b.end, b.location())
+	return instantOf(start), instantOf(end).midnight(b.location(), 1), true
+}
+
+// row is one row of a transaction list. What it means (kind, status, amount, occurred, posted) follows NORMALIZATION 1;
+// what it looks like is made from that when it is asked for.
+type row struct {
+	card     *card  // nil: names no card
+	id       string // BILL: uuid
+	word     string // the provider's own status; BILL: transactionType
+	category string // Slash
+	method   string // Bitnob
+	kind     schema.Kind
+	status   schema.Status
+	amount   int64 // the effect on the card
+	occurred instant
+	posted   instant // 0: not posted
+	shown    instant // the time that lists sort and filter by: BILL occurredTime, Slash date, Whop and Bitnob creation
+	auth     instant // BILL authorizedTime, Slash authorizedAt; 0: none
+	updated  instant // BILL, Bitnob
+	merchant *merchant
+	foreign  int64   // minor units of the merchant's currency; 0: US dollars
+	fee      int64   // BILL fees, Slash fxFeeInfo: information
+	ref      string  // Bitnob reference
+	origin   *row    // BILL: the authorization that this row clears or reverses
+	clearing *row    // BILL: the earliest row that clears this authorization
+	links    linking // BILL: which side of the link names the other
+	split    int     // BILL: into how many children, which no list shows
+	plan     string  // what was planted with it, in words; empty: nothing
+}
+
+// linking says which of two linked BILL rows names the other.
+type linking int
+
+const (
+	bothWays linking = iota
+	clearNamesAuth
+	authNamesClear
+)
+
+func (r *row) entry() string { return r.source() + "/" + r.id }
+
+func (r *row) source() string { return r.card.book.source }
