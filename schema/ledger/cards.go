@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/jmoiron/sqlx"
@@ -13,7 +14,9 @@ import (
 // in is sqlx.In.
 func in(query string, args ...any) (string, []any, error) { return sqlx.In(query, args...) }
 
+// cardRow is a version of a card as it is stored.
 type cardRow struct {
+	ID        int64  `db:"id"`
 	Source    string `db:"source"`
 	CardID    string `db:"card_id"`
 	Provider  string `db:"provider"`
@@ -32,6 +35,14 @@ func (r cardRow) card() schema.Card {
 	return schema.Card{
 		Source: r.Source, Provider: schema.Provider(r.Provider), ID: r.CardID, AltID: r.AltID, Name: r.Name, Last4: r.Last4, Type: r.Type,
 		Status: r.Status, Currency: r.Currency, BudgetID: r.BudgetID, CreatedAt: instant(r.CreatedAt), ClosedAt: instant(r.ClosedAt),
+	}
+}
+
+// cardValues are the columns of a card, in the order of the table.
+func cardValues(c schema.Card) []any {
+	return []any{
+		c.Source, text(c.ID), string(c.Provider), text(c.AltID), text(c.Name), text(c.Last4), text(c.Type), text(c.Status),
+		text(c.Currency), text(c.BudgetID), micros(c.CreatedAt), micros(c.ClosedAt),
 	}
 }
 
@@ -92,9 +103,13 @@ func (t *tx) observations(ctx context.Context, all []schema.Observation) error {
 	for _, s := range had {
 		known[s] = true
 	}
-	cards, err := t.cardsByID(ctx, source, ids)
+	current, err := t.cardsByID(ctx, source, ids)
 	if err != nil {
 		return err
+	}
+	cards := make(map[string]schema.Card, len(ids))
+	for id, row := range current {
+		cards[id] = row.card()
 	}
 	var rows [][]any
 	for _, o := range all {
@@ -118,39 +133,40 @@ func (t *tx) observations(ctx context.Context, all []schema.Observation) error {
 	if err := t.insert(ctx, "observations", rows); err != nil {
 		return err
 	}
-	for _, id := range ids {
-		if err := t.saveCard(ctx, cards[id]); err != nil {
-			return err
+	return t.saveCards(ctx, current, cards)
+}
+
+// saveCards appends a version of each card that is not as it was.
+func (t *tx) saveCards(ctx context.Context, current map[string]cardRow, cards map[string]schema.Card) error {
+	var rows [][]any
+	var replaced []int64
+	for _, id := range slices.Sorted(maps.Keys(cards)) {
+		values := cardValues(cards[id])
+		if was, ok := current[id]; ok {
+			if slices.Equal(cardValues(was.card()), values) {
+				continue
+			}
+			replaced = append(replaced, was.ID)
 		}
+		rows = append(rows, values)
 	}
-	return nil
+	slices.Sort(replaced)
+	if err := t.close(ctx, "cards", replaced); err != nil {
+		return err
+	}
+	return t.insert(ctx, "cards", rows)
 }
 
-func (t *tx) saveCard(ctx context.Context, c schema.Card) error {
-	_, err := t.ExecContext(ctx, t.Rebind(`
-		INSERT INTO cards (source, card_id, provider, alt_id, name, last4, type, status, currency, budget_id, created_at, closed_at)
-		VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-		ON CONFLICT (source, card_id) DO UPDATE SET provider = excluded.provider, alt_id = excluded.alt_id, name = excluded.name,
-			last4 = excluded.last4, type = excluded.type, status = excluded.status, currency = excluded.currency,
-			budget_id = excluded.budget_id, created_at = excluded.created_at, closed_at = excluded.closed_at`),
-		c.Source, text(c.ID), string(c.Provider), text(c.AltID), text(c.Name), text(c.Last4), text(c.Type), text(c.Status),
-		text(c.Currency), text(c.BudgetID), micros(c.CreatedAt), micros(c.ClosedAt))
-	if err != nil {
-		return fmt.Errorf("save card %s: %w", c.ID, err)
-	}
-	return nil
-}
+const cardSelect = `SELECT id, source, card_id, provider, alt_id, name, last4, type, status, currency, budget_id, created_at, closed_at FROM cards `
 
-const cardSelect = `SELECT source, card_id, provider, alt_id, name, last4, type, status, currency, budget_id, created_at, closed_at FROM cards `
-
-func (t *tx) cardsByID(ctx context.Context, source string, ids []string) (map[string]schema.Card, error) {
-	rows, err := selectIn[cardRow](ctx, t, t.Rebind, ids, cardSelect+`WHERE source = ? AND card_id IN (?)`, source)
+func (t *tx) cardsByID(ctx context.Context, source string, ids []string) (map[string]cardRow, error) {
+	rows, err := selectIn[cardRow](ctx, t, t.Rebind, ids, cardSelect+`WHERE closed_seq IS NULL AND source = ? AND card_id IN (?)`, source)
 	if err != nil {
 		return nil, fmt.Errorf("read cards: %w", err)
 	}
-	cards := make(map[string]schema.Card, len(rows))
+	cards := make(map[string]cardRow, len(rows))
 	for _, r := range rows {
-		cards[r.CardID] = r.card()
+		cards[r.CardID] = r
 	}
 	return cards, nil
 }
@@ -171,7 +187,7 @@ func (t *tx) cardNames(ctx context.Context, g Group) (cardNames, error) {
 		}
 	}
 	names := cardNames{}
-	byAlt, err := selectIn[cardRow](ctx, t, t.Rebind, ids, cardSelect+`WHERE source = ? AND alt_id <> '' AND alt_id IN (?)`, g.Source)
+	byAlt, err := selectIn[cardRow](ctx, t, t.Rebind, ids, cardSelect+`WHERE closed_seq IS NULL AND source = ? AND alt_id <> '' AND alt_id IN (?)`, g.Source)
 	if err != nil {
 		return nil, fmt.Errorf("read cards: %w", err)
 	}
@@ -222,7 +238,7 @@ func (t *tx) budgets(ctx context.Context, all []schema.Budget) error {
 // CardIDs lists the ids of the known cards of a source.
 func (l *Ledger) CardIDs(ctx context.Context, source string) ([]string, error) {
 	var ids []string
-	if err := l.read.SelectContext(ctx, &ids, l.read.Rebind(`SELECT card_id FROM cards WHERE source = ? ORDER BY card_id`), source); err != nil {
+	if err := l.read.SelectContext(ctx, &ids, l.read.Rebind(`SELECT card_id FROM cards WHERE closed_seq IS NULL AND source = ? ORDER BY card_id`), source); err != nil {
 		return nil, fmt.Errorf("read cards (%s): %w", source, err)
 	}
 	return ids, nil
@@ -232,7 +248,7 @@ func (l *Ledger) CardIDs(ctx context.Context, source string) ([]string, error) {
 func (l *Ledger) BudgetIDs(ctx context.Context, source string) ([]string, error) {
 	var ids []string
 	if err := l.read.SelectContext(ctx, &ids, l.read.Rebind(`
-		SELECT DISTINCT budget_id FROM cards WHERE source = ? AND budget_id <> '' ORDER BY budget_id`), source); err != nil {
+		SELECT DISTINCT budget_id FROM cards WHERE closed_seq IS NULL AND source = ? AND budget_id <> '' ORDER BY budget_id`), source); err != nil {
 		return nil, fmt.Errorf("read budget ids (%s): %w", source, err)
 	}
 	return ids, nil

@@ -125,9 +125,16 @@ func (t *tx) rejects(ctx context.Context, g Group) error {
 	if err != nil {
 		return fmt.Errorf("read rejects: %w", err)
 	}
-	latest := map[string]schema.Reject{} // a record read twice in one group counts as it was read last
+	// A record read twice in one group counts as it was read last, and that may have been one that could be mapped.
+	payloads := map[string]string{}
+	for _, r := range g.Records {
+		payloads[identity(r.ExternalID, r.Payload)] = string(r.Payload)
+	}
+	latest := map[string]schema.Reject{}
 	for _, r := range g.Batch.Rejects {
-		latest[identity(r.ExternalID, r.Payload)] = r
+		if id := identity(r.ExternalID, r.Payload); payloads[id] == string(r.Payload) {
+			latest[id] = r
+		}
 	}
 	var closed []int64
 	for _, s := range current {

@@ -3,6 +3,7 @@ package ledger
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -14,8 +15,8 @@ import (
 func entryColumns() []string {
 	return []string{
 		"source", "provider", "external_id", "card_id", "card_last4", "kind", "status", "own_status", "occurred_at", "posted_at",
-		"amount_minor", "currency", "literal", "original_minor", "original_currency", "original_literal", "merchant",
-		"merchant_category", "reference", "description", "linked_id",
+		"amount_minor", "currency", "literal", "original_minor", "original_iso", "original_currency", "original_literal",
+		"merchant", "merchant_category", "reference", "description", "linked_id",
 	}
 }
 
@@ -45,6 +46,7 @@ type entryContent struct {
 	Literal          string `db:"literal"`
 	Original         bool
 	OriginalMinor    int64
+	OriginalISO      string `db:"original_iso"`
 	OriginalCurrency string `db:"original_currency"`
 	OriginalLiteral  string `db:"original_literal"`
 	Merchant         string `db:"merchant"`
@@ -65,7 +67,7 @@ func contentOf(e schema.Entry) entryContent {
 		c.Posted, c.PostedAt = true, e.PostedAt.UnixMicro()
 	}
 	if e.Original.Known() {
-		c.Original, c.OriginalMinor = true, e.Original.Minor()
+		c.Original, c.OriginalMinor, c.OriginalISO = true, e.Original.Minor(), e.Original.Currency().Code()
 	}
 	return c
 }
@@ -81,7 +83,7 @@ func (r *entryRow) values() []any {
 	}
 	return []any{
 		r.Source, r.Provider, r.ExternalID, r.CardID, r.CardLast4, r.Kind, r.Status, r.OwnStatus, r.OccurredAt, posted,
-		r.AmountMinor, r.Currency, r.Literal, original, r.OriginalCurrency, r.OriginalLiteral, r.Merchant,
+		r.AmountMinor, r.Currency, r.Literal, original, r.OriginalISO, r.OriginalCurrency, r.OriginalLiteral, r.Merchant,
 		r.MerchantCategory, r.Reference, r.Description, r.LinkedID,
 	}
 }
@@ -90,14 +92,14 @@ func (r *entryRow) values() []any {
 type scanner interface{ Scan(dest ...any) error }
 
 const entrySelect = `SELECT id, commit_seq, source, provider, external_id, card_id, card_last4, kind, status, own_status, occurred_at,
-	posted_at, amount_minor, currency, literal, original_minor, original_currency, original_literal, merchant, merchant_category,
-	reference, description, linked_id FROM entries `
+	posted_at, amount_minor, currency, literal, original_minor, original_iso, original_currency, original_literal, merchant,
+	merchant_category, reference, description, linked_id FROM entries `
 
 func scanEntry(s scanner, r *entryRow) error {
 	var posted, original *int64
 	err := s.Scan(&r.ID, &r.CommitSeq, &r.Source, &r.Provider, &r.ExternalID, &r.CardID, &r.CardLast4, &r.Kind, &r.Status,
-		&r.OwnStatus, &r.OccurredAt, &posted, &r.AmountMinor, &r.Currency, &r.Literal, &original, &r.OriginalCurrency,
-		&r.OriginalLiteral, &r.Merchant, &r.MerchantCategory, &r.Reference, &r.Description, &r.LinkedID)
+		&r.OwnStatus, &r.OccurredAt, &posted, &r.AmountMinor, &r.Currency, &r.Literal, &original, &r.OriginalISO,
+		&r.OriginalCurrency, &r.OriginalLiteral, &r.Merchant, &r.MerchantCategory, &r.Reference, &r.Description, &r.LinkedID)
 	r.Posted, r.PostedAt, r.Original, r.OriginalMinor = posted != nil, 0, original != nil, 0
 	if posted != nil {
 		r.PostedAt = *posted
@@ -123,12 +125,14 @@ func (r *entryRow) entry() (schema.Entry, error) {
 		return e, fmt.Errorf("entry %s: %w", e.ID(), err)
 	}
 	if r.Original {
-		if e.Original, err = amount(&r.OriginalMinor, r.OriginalCurrency); err != nil {
+		if e.Original, err = amount(&r.OriginalMinor, r.OriginalISO); err != nil {
 			return e, fmt.Errorf("entry %s: %w", e.ID(), err)
 		}
 	}
 	return e, nil
 }
+
+var errNoAmount = errors.New("an entry without an amount: its record should have been rejected")
 
 // entries stores what is new of a group's entries and links, and what the links of those rows change on others.
 func (t *tx) entries(ctx context.Context, g Group, counts *Counts) error {
@@ -157,6 +161,9 @@ func (t *tx) entries(ctx context.Context, g Group, counts *Counts) error {
 		next[id] = &copied
 	}
 	for _, e := range g.Batch.Entries {
+		if !e.Amount.Known() {
+			return fmt.Errorf("entry %s: %w", e.ID(), errNoAmount)
+		}
 		e.CardID = cards.canonical(e.CardID, e.CardAltID)
 		content := contentOf(e)
 		row, ok := next[content.ExternalID]
@@ -288,8 +295,8 @@ func sortedLinks(set map[linkRow]bool) []linkRow {
 }
 
 // relink sets status and link of rows from what they say themselves and from the links among them (NORMALIZATION 1): an
-// authorization is superseded only when the row that cleared it is in the ledger, a reversal when the authorization that it
-// reverses is. Both ends name each other; of several clearings the earliest is named.
+// authorization is superseded only when the row that cleared it is in the ledger and posted (else nothing would count in its
+// place), a reversal when the authorization that it reverses is. Both ends name each other; of several clearings the earliest is named.
 func relink(rows map[string]*entryRow, links []linkRow) {
 	for _, r := range rows {
 		r.Status, r.LinkedID = r.OwnStatus, ""
@@ -299,7 +306,8 @@ func relink(rows map[string]*entryRow, links []linkRow) {
 	}
 	for _, l := range links {
 		from, to := rows[l.FromID], rows[l.ToID]
-		if from == nil || to == nil || from == to || l.Basis != string(schema.Cleared) || from.OwnStatus != string(schema.Pending) {
+		if from == nil || to == nil || from == to || l.Basis != string(schema.Cleared) ||
+			from.OwnStatus != string(schema.Pending) || to.OwnStatus != string(schema.Posted) {
 			continue
 		}
 		if named := rows[from.LinkedID]; named == nil || earlier(to, named) {

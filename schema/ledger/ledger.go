@@ -67,7 +67,9 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{now: c.Now}
+	reading := []string{pragma("query_only(1)")}
 	if c.ReadOnly {
+		reading = append(reading, "mode=ro")
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
 			return nil, errors.New("there is no ledger yet: `tieout sync` makes it")
 		}
@@ -80,14 +82,15 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 		if err := f.Close(); err != nil {
 			return nil, err
 		}
-		if l.write, err = connect(path, 1, "_txlock=immediate", pragma("synchronous(FULL)")); err != nil {
+		if l.write, err = connect(path, 1, "_txlock=immediate", pragma("journal_mode(WAL)"), pragma("synchronous(FULL)"),
+			pragma("foreign_keys(1)")); err != nil {
 			return nil, err
 		}
 		if err := migrate(ctx, l.write.DB); err != nil {
 			return nil, errors.Join(err, l.Close())
 		}
 	}
-	if l.read, err = connect(path, readers, pragma("query_only(1)")); err != nil {
+	if l.read, err = connect(path, readers, reading...); err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	if err := l.checkVersion(ctx); err != nil {
@@ -101,8 +104,7 @@ func pragma(p string) string { return "_pragma=" + url.QueryEscape(p) }
 // connect opens a pool. Settings stand in the DSN, so that each connection of the pool has them.
 func connect(path string, connections int, settings ...string) (*sqlx.DB, error) {
 	dsn := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String() + "?"
-	for _, s := range append(settings, pragma("busy_timeout(10000)"), pragma("foreign_keys(1)"), pragma("journal_mode(WAL)"),
-		pragma("cache_size(-131072)"), pragma("temp_store(2)")) {
+	for _, s := range append(settings, pragma("busy_timeout(10000)"), pragma("cache_size(-131072)"), pragma("temp_store(2)")) {
 		dsn += s + "&"
 	}
 	db, err := sqlx.Open("sqlite", dsn[:len(dsn)-1])

@@ -29,6 +29,7 @@ func tables() []table {
 		{name: "entries", columns: entryColumns(), closes: true},
 		{name: "links", columns: []string{"source", "from_id", "to_id", "basis"}},
 		{name: "observations", columns: []string{"source", "provider", "card_id", "alt_id", "stream", "observed_at", "name", "last4", "type", "status", "currency", "budget_id", "created_at", "closed_at", "figures"}},
+		{name: "cards", columns: []string{"source", "card_id", "provider", "alt_id", "name", "last4", "type", "status", "currency", "budget_id", "created_at", "closed_at"}, closes: true},
 		{name: "budgets", columns: []string{"source", "budget_id", "alt_id", "name", "zone", "start_date", "end_date", "recurs", "observed_at"}},
 		{name: "rejects", columns: []string{"source", "provider", "stream", "identity", "external_id", "field", "reason", "received_at", "payload"}, closes: true},
 		{name: "notes", columns: []string{"source", "stream", "external_id", "code", "field", "detail"}, closes: true},
@@ -78,7 +79,7 @@ func rowHash(h hash.Hash, t table, seq int64, values []any) []byte {
 
 // closeHash is what the closing of a row adds to its commit's digest.
 func closeHash(h hash.Hash, t table, seq, id int64) []byte {
-	return rowHash(h, table{name: t.name + "/closed"}, seq, []any{id})
+	return rowHash(h, table{name: t.name + closedPart}, seq, []any{id})
 }
 
 // tx is one writing transaction, which becomes one commit of the chain.
@@ -87,8 +88,7 @@ type tx struct {
 	seq    int64
 	prev   []byte
 	sum    hash.Hash // for single rows
-	stored map[string][][]byte
-	closed map[string][][]byte
+	digest parts
 }
 
 // Statements are bounded in parameters: SQLite takes 32,766, and long statements gain nothing.
@@ -106,7 +106,7 @@ func (t *tx) insert(ctx context.Context, name string, rows [][]any) error {
 		args := make([]any, 0, n*width)
 		for _, row := range rows[:n] {
 			h := rowHash(t.sum, into, t.seq, row)
-			t.stored[name] = append(t.stored[name], h)
+			t.digest.add(name, h)
 			args = append(append(args, t.seq, h), row...)
 		}
 		mark := "(?" + strings.Repeat(", ?", width-1) + ")"
@@ -124,7 +124,7 @@ func (t *tx) insert(ctx context.Context, name string, rows [][]any) error {
 func (t *tx) close(ctx context.Context, name string, ids []int64) error {
 	from := tableNamed(name)
 	for _, id := range ids {
-		t.closed[name] = append(t.closed[name], closeHash(t.sum, from, t.seq, id))
+		t.digest.add(name+closedPart, closeHash(t.sum, from, t.seq, id))
 	}
 	for len(ids) > 0 {
 		n := min(len(ids), maxIDs)
@@ -168,7 +168,7 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 	if err != nil {
 		return fmt.Errorf("begin %s: %w", kind, err)
 	}
-	t := &tx{Tx: inner, sum: sha256.New(), stored: map[string][][]byte{}, closed: map[string][][]byte{}}
+	t := &tx{Tx: inner, sum: sha256.New(), digest: parts{}}
 	defer func() {
 		if err != nil {
 			_ = inner.Rollback() // the error that led here says more
@@ -192,7 +192,7 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 	if err = do(t); err != nil {
 		return err
 	}
-	digest, counts := digestOf(t.stored, t.closed)
+	digest, counts := t.digest.sum()
 	root := rootOf(t.prev, t.seq, run, kind, counts, digest)
 	if _, err = t.ExecContext(ctx, t.Rebind(`INSERT INTO commits (seq, run_id, kind, counts, digest, root) VALUES (?, ?, ?, ?, ?, ?)`),
 		t.seq, run, kind, counts, digest, root); err != nil {
@@ -204,32 +204,45 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 	return nil
 }
 
-// digestOf is a digest over row hashes by table, with the numbers of rows in words.
-func digestOf(stored, closed map[string][][]byte) (digest []byte, counts string) {
-	h := sha256.New()
+// closedPart is what the name of a table ends in where the rows are meant that a commit replaced.
+const closedPart = "/closed"
+
+// part is a running hash over the row hashes of one table in one commit, in the order of their ids.
+type part struct {
+	rows int64
+	hash hash.Hash
+}
+
+// parts are those of one commit, by the name of the table.
+type parts map[string]*part
+
+func (p parts) add(name string, row []byte) {
+	if p[name] == nil {
+		p[name] = &part{hash: sha256.New()}
+	}
+	p[name].rows++
+	p[name].hash.Write(row)
+}
+
+// sum is the digest of the commit, with the numbers of rows in words.
+func (p parts) sum() (digest []byte, counts string) {
 	var words []string
+	var sums []any
 	for _, t := range tables() {
-		for _, part := range []struct {
-			name string
-			rows [][]byte
-		}{{t.name, stored[t.name]}, {t.name + "/closed", closed[t.name]}} {
-			if len(part.rows) == 0 {
-				continue
+		for _, name := range []string{t.name, t.name + closedPart} {
+			if one := p[name]; one != nil {
+				words = append(words, fmt.Sprintf("%s:%d", name, one.rows))
+				sums = append(sums, one.hash.Sum(nil))
 			}
-			h.Write([]byte(part.name))
-			for _, row := range part.rows {
-				h.Write(row)
-			}
-			words = append(words, fmt.Sprintf("%s:%d", part.name, len(part.rows)))
 		}
 	}
-	return h.Sum(nil), strings.Join(words, " ")
+	counts = strings.Join(words, " ")
+	return rowHash(sha256.New(), table{name: counts}, 0, sums), counts
 }
 
 // rootOf links a commit to the chain before it.
 func rootOf(prev []byte, seq, run int64, kind, counts string, digest []byte) []byte {
-	h := sha256.New()
-	return rowHash(h, table{name: "commits"}, seq, []any{prev, run, kind, counts, digest})
+	return rowHash(sha256.New(), table{name: "commits"}, seq, []any{prev, run, kind, counts, digest})
 }
 
 // micros is an instant as it is stored; nil for the zero instant.

@@ -7,6 +7,8 @@ import (
 	"database/sql"
 	"encoding/hex"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -28,23 +30,21 @@ func (l *Ledger) Verify(ctx context.Context, root string) (Verification, error) 
 		return v, err
 	}
 	defer tx.Rollback() //nolint:errcheck // nothing was written
-	stored := map[string]map[int64][][]byte{}
-	closed := map[string]map[int64][][]byte{}
+	commits := map[int64]parts{}
 	for _, t := range tables() {
-		problem, err := v.rows(ctx, tx, t, stored, closed)
+		problem, err := v.rows(ctx, tx, t, commits)
 		if err != nil || problem != "" {
 			v.Problem = problem
 			return v, err
 		}
 	}
-	problem, err := v.chain(ctx, tx, stored, closed, root)
+	problem, err := v.chain(ctx, tx, commits, root)
 	v.Problem = problem
 	return v, err
 }
 
-// rows recomputes the hashes of one table and keeps them by commit.
-func (v *Verification) rows(ctx context.Context, tx *sql.Tx, t table, stored, closed map[string]map[int64][][]byte) (string, error) {
-	stored[t.name], closed[t.name] = map[int64][][]byte{}, map[int64][][]byte{}
+// rows recomputes the hashes of one table and adds them to the digests of their commits.
+func (v *Verification) rows(ctx context.Context, tx *sql.Tx, t table, commits map[int64]parts) (string, error) {
 	query := "SELECT id, commit_seq, hash, " + strings.Join(t.columns, ", ")
 	if t.closes {
 		query += ", closed_seq"
@@ -66,6 +66,12 @@ func (v *Verification) rows(ctx context.Context, tx *sql.Tx, t table, stored, cl
 		dest = append(dest, &end)
 	}
 	h := sha256.New()
+	add := func(seq int64, name string, row []byte) {
+		if commits[seq] == nil {
+			commits[seq] = parts{}
+		}
+		commits[seq].add(name, row)
+	}
 	for rows.Next() {
 		if err := rows.Scan(dest...); err != nil {
 			return "", fmt.Errorf("read %s: %w", t.name, err)
@@ -74,9 +80,9 @@ func (v *Verification) rows(ctx context.Context, tx *sql.Tx, t table, stored, cl
 		if !bytes.Equal(hash, rowHash(h, t, seq, values)) {
 			return fmt.Sprintf("%s row %d (%s): its columns do not give its hash", t.name, id, describeRow(t, values)), nil
 		}
-		stored[t.name][seq] = append(stored[t.name][seq], hash)
+		add(seq, t.name, hash)
 		if end != nil {
-			closed[t.name][*end] = append(closed[t.name][*end], closeHash(h, t, *end, id))
+			add(*end, t.name+closedPart, closeHash(h, t, *end, id))
 		}
 	}
 	return "", rows.Err()
@@ -92,7 +98,7 @@ func describeRow(t table, values []any) string {
 }
 
 // chain recomputes the commits in order.
-func (v *Verification) chain(ctx context.Context, tx *sql.Tx, stored, closed map[string]map[int64][][]byte, root string) (string, error) {
+func (v *Verification) chain(ctx context.Context, tx *sql.Tx, commits map[int64]parts, root string) (string, error) {
 	rows, err := tx.QueryContext(ctx, `SELECT seq, run_id, kind, counts, digest, root FROM commits ORDER BY seq`)
 	if err != nil {
 		return "", fmt.Errorf("read commits: %w", err)
@@ -113,15 +119,8 @@ func (v *Verification) chain(ctx context.Context, tx *sql.Tx, stored, closed map
 		if seq != v.Commits {
 			return fmt.Sprintf("commit %d is missing", v.Commits), nil
 		}
-		of := func(all map[string]map[int64][][]byte) map[string][][]byte {
-			one := map[string][][]byte{}
-			for name, bySeq := range all {
-				one[name] = bySeq[seq]
-				delete(bySeq, seq)
-			}
-			return one
-		}
-		gotDigest, gotCounts := digestOf(of(stored), of(closed))
+		gotDigest, gotCounts := commits[seq].sum()
+		delete(commits, seq)
 		if gotCounts != counts {
 			return fmt.Sprintf("commit %d of run %d: it stored %q, but there is %q: rows were removed, added or closed", seq, run, counts, gotCounts), nil
 		}
@@ -137,12 +136,9 @@ func (v *Verification) chain(ctx context.Context, tx *sql.Tx, stored, closed map
 	if err := rows.Err(); err != nil {
 		return "", fmt.Errorf("read commits: %w", err)
 	}
-	for _, all := range []map[string]map[int64][][]byte{stored, closed} {
-		for _, t := range tables() {
-			for seq := range all[t.name] {
-				return fmt.Sprintf("%s: rows name commit %d, which does not exist: the end of the chain was cut off", t.name, seq), nil
-			}
-		}
+	for _, seq := range slices.Sorted(maps.Keys(commits)) {
+		_, counts := commits[seq].sum()
+		return fmt.Sprintf("commit %d is not in the chain, but rows name it (%s): they were added, or the end of the chain was cut off", seq, counts), nil
 	}
 	v.Runs, v.Root = int64(len(runs)), hex.EncodeToString(prev)
 	if !found {

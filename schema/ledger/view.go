@@ -5,10 +5,8 @@ import (
 	"database/sql"
 	"fmt"
 	"iter"
-	"maps"
 	"math"
 	"slices"
-	"sort"
 	"strings"
 	"time"
 
@@ -154,86 +152,46 @@ func (v view) last4(ctx context.Context) (map[cardKey]string, error) {
 	return all, nil
 }
 
-// Cards implements schema.CardReader. As of an earlier run, the cards are described by what had been observed then.
+// Cards implements schema.CardReader.
 func (v view) Cards(ctx context.Context) iter.Seq2[schema.Card, error] {
-	if v.asOf == 0 {
-		return scan(ctx, v, "cards", cardSelect+`ORDER BY source, card_id`, nil, func(rows *sql.Rows) (schema.Card, error) {
-			var r cardRow
-			err := rows.Scan(&r.Source, &r.CardID, &r.Provider, &r.AltID, &r.Name, &r.Last4, &r.Type, &r.Status, &r.Currency, &r.BudgetID,
-				&r.CreatedAt, &r.ClosedAt)
-			return r.card(), err
-		})
-	}
-	return func(yield func(schema.Card, error) bool) {
-		cards := map[cardKey]schema.Card{}
-		for o, err := range v.inOrderOfStorage(ctx) {
-			if err != nil {
-				yield(schema.Card{}, err)
-				return
-			}
-			card := cards[cardKey{o.Source, o.ID}]
-			describe(&card, o)
-			cards[cardKey{o.Source, o.ID}] = card
-		}
-		keys := slices.Collect(maps.Keys(cards))
-		sort.Slice(keys, func(i, j int) bool {
-			return keys[i].source < keys[j].source || keys[i].source == keys[j].source && keys[i].id < keys[j].id
-		})
-		for _, k := range keys {
-			if !yield(cards[k], nil) {
-				return
-			}
-		}
-	}
+	return scan(ctx, v, "cards", cardSelect+standing+` ORDER BY source, card_id`, nil, func(rows *sql.Rows) (schema.Card, error) {
+		var r cardRow
+		err := rows.Scan(&r.ID, &r.Source, &r.CardID, &r.Provider, &r.AltID, &r.Name, &r.Last4, &r.Type, &r.Status, &r.Currency, &r.BudgetID,
+			&r.CreatedAt, &r.ClosedAt)
+		return r.card(), err
+	})
 }
 
-const observationSelect = `SELECT source, provider, card_id, alt_id, stream, observed_at, name, last4, type, status, currency, budget_id,
-	created_at, closed_at, figures, commit_seq FROM observations WHERE commit_seq <= @seq `
-
-func (v view) scanObservations(ctx context.Context, order string) iter.Seq2[schema.Observation, error] {
-	return func(yield func(schema.Observation, error) bool) {
-		runs, err := v.l.runStarts(ctx)
-		if err != nil {
-			yield(schema.Observation{}, err)
-			return
-		}
-		for o, err := range scan(ctx, v, "observations", observationSelect+order, nil, func(rows *sql.Rows) (schema.Observation, error) {
-			var r cardRow
-			var stream, figures string
-			var observed, seq int64
-			if err := rows.Scan(&r.Source, &r.Provider, &r.CardID, &r.AltID, &stream, &observed, &r.Name, &r.Last4, &r.Type, &r.Status,
-				&r.Currency, &r.BudgetID, &r.CreatedAt, &r.ClosedAt, &figures, &seq); err != nil {
-				return schema.Observation{}, err
-			}
-			o := schema.Observation{Card: r.card(), Stream: schema.Stream(stream), ObservedAt: instant(&observed), Run: runs[seq].run}
-			if err := decodeFigures(figures, &o); err != nil {
-				return o, fmt.Errorf("card %s: %w", o.ID, err)
-			}
-			return o, nil
-		}) {
-			if !yield(o, err) {
-				return
-			}
-		}
-	}
-}
-
-func (v view) inOrderOfStorage(ctx context.Context) iter.Seq2[schema.Observation, error] {
-	return v.scanObservations(ctx, `ORDER BY id`)
-}
+// runOf selects the run that stored a row.
+const runOf = `(SELECT run_id FROM commits WHERE seq = commit_seq) AS run_id`
 
 // Observations implements schema.ObservationReader.
 func (v view) Observations(ctx context.Context) iter.Seq2[schema.Observation, error] {
-	return v.scanObservations(ctx, `ORDER BY source, card_id, observed_at, stream, id`)
+	return scan(ctx, v, "observations", `SELECT source, provider, card_id, alt_id, stream, observed_at, name, last4, type, status, currency,
+			budget_id, created_at, closed_at, figures, `+runOf+` FROM observations
+		WHERE commit_seq <= @seq ORDER BY source, card_id, observed_at, stream, id`, nil, func(rows *sql.Rows) (schema.Observation, error) {
+		var r cardRow
+		var stream, figures string
+		var observed, run int64
+		if err := rows.Scan(&r.Source, &r.Provider, &r.CardID, &r.AltID, &stream, &observed, &r.Name, &r.Last4, &r.Type, &r.Status,
+			&r.Currency, &r.BudgetID, &r.CreatedAt, &r.ClosedAt, &figures, &run); err != nil {
+			return schema.Observation{}, err
+		}
+		o := schema.Observation{Card: r.card(), Stream: schema.Stream(stream), ObservedAt: instant(&observed), Run: run}
+		if err := decodeFigures(figures, &o); err != nil {
+			return o, fmt.Errorf("card %s: %w", o.ID, err)
+		}
+		return o, nil
+	})
 }
 
 // Budgets implements schema.BudgetReader.
 func (v view) Budgets(ctx context.Context) iter.Seq2[schema.Budget, error] {
-	return scan(ctx, v, "budgets", `SELECT source, budget_id, alt_id, name, zone, start_date, end_date, recurs, observed_at FROM budgets
-		WHERE commit_seq <= @seq ORDER BY source, budget_id, observed_at, id`, nil, func(rows *sql.Rows) (schema.Budget, error) {
+	return scan(ctx, v, "budgets", `SELECT source, budget_id, alt_id, name, zone, start_date, end_date, recurs, observed_at, `+runOf+`
+		FROM budgets WHERE commit_seq <= @seq ORDER BY source, budget_id, observed_at, id`, nil, func(rows *sql.Rows) (schema.Budget, error) {
 		var b schema.Budget
 		var observed int64
-		err := rows.Scan(&b.Source, &b.ID, &b.AltID, &b.Name, &b.Zone, &b.StartDate, &b.EndDate, &b.Interval, &observed)
+		err := rows.Scan(&b.Source, &b.ID, &b.AltID, &b.Name, &b.Zone, &b.StartDate, &b.EndDate, &b.Interval, &observed, &b.Run)
 		b.ObservedAt = instant(&observed)
 		return b, err
 	})
@@ -242,7 +200,7 @@ func (v view) Budgets(ctx context.Context) iter.Seq2[schema.Budget, error] {
 // Fundings implements schema.FundingReader.
 func (v view) Fundings(ctx context.Context) iter.Seq2[schema.Funding, error] {
 	return scan(ctx, v, "fundings", `SELECT funding_id, reference, amount_minor, currency, sent_at, date_only, sent_text, card_id, source, note,
-			file, line FROM fundings f
+			file, line, `+runOf+` FROM fundings f
 		WHERE f.commit_seq <= @seq AND EXISTS (
 			SELECT 1 FROM funding_events e WHERE e.funding_id = f.funding_id AND e.present = 1 AND e.id = (
 				SELECT MAX(o.id) FROM funding_events o WHERE o.file = e.file AND o.funding_id = e.funding_id AND o.commit_seq <= @seq))
@@ -252,7 +210,7 @@ func (v view) Fundings(ctx context.Context) iter.Seq2[schema.Funding, error] {
 		var code string
 		var dateOnly int64
 		if err := rows.Scan(&f.ID, &f.Reference, &units, &code, &sent, &dateOnly, &f.SentText, &f.CardID, &f.Source, &f.Note, &f.File,
-			&f.Line); err != nil {
+			&f.Line, &f.Run); err != nil {
 			return f, err
 		}
 		f.SentAt, f.DateOnly = time.UnixMicro(sent).UTC(), dateOnly == 1
@@ -264,50 +222,28 @@ func (v view) Fundings(ctx context.Context) iter.Seq2[schema.Funding, error] {
 
 // Completeness implements schema.CompletenessReader.
 func (v view) Completeness(ctx context.Context) iter.Seq2[schema.Completeness, error] {
-	return func(yield func(schema.Completeness, error) bool) {
-		runs, err := v.l.runStarts(ctx)
-		if err != nil {
-			yield(schema.Completeness{}, err)
-			return
-		}
-		for c, err := range scan(ctx, v, "completeness", `SELECT source, stream, window_from, window_to, verdict, pages, records, total, rejected,
-				duplicates, retries, first_id, last_id, sha256, reason, recorded_at, commit_seq FROM completeness
-			WHERE commit_seq <= @seq ORDER BY source, stream, window_from, window_to, id`, nil, func(rows *sql.Rows) (schema.Completeness, error) {
-			var c schema.Completeness
-			var from, to, recorded, seq int64
-			err := rows.Scan(&c.Source, &c.Stream, &from, &to, &c.Verdict, &c.Pages, &c.Records, &c.Total, &c.Rejected, &c.Duplicates,
-				&c.Retries, &c.FirstID, &c.LastID, &c.SHA256, &c.Reason, &recorded, &seq)
-			c.Window, c.RecordedAt, c.Run = schema.Window{From: instant(&from), To: instant(&to)}, instant(&recorded), runs[seq].run
-			return c, err
-		}) {
-			if !yield(c, err) {
-				return
-			}
-		}
-	}
+	return scan(ctx, v, "completeness", `SELECT source, stream, window_from, window_to, verdict, pages, records, total, rejected,
+			duplicates, retries, first_id, last_id, sha256, reason, recorded_at, `+runOf+` FROM completeness
+		WHERE commit_seq <= @seq ORDER BY source, stream, window_from, window_to, id`, nil, func(rows *sql.Rows) (schema.Completeness, error) {
+		var c schema.Completeness
+		var from, to, recorded int64
+		err := rows.Scan(&c.Source, &c.Stream, &from, &to, &c.Verdict, &c.Pages, &c.Records, &c.Total, &c.Rejected, &c.Duplicates,
+			&c.Retries, &c.FirstID, &c.LastID, &c.SHA256, &c.Reason, &recorded, &c.Run)
+		c.Window, c.RecordedAt = schema.Window{From: instant(&from), To: instant(&to)}, instant(&recorded)
+		return c, err
+	})
 }
 
 // Rejects implements schema.RejectReader.
 func (v view) Rejects(ctx context.Context) iter.Seq2[schema.Reject, error] {
-	return func(yield func(schema.Reject, error) bool) {
-		runs, err := v.l.runStarts(ctx)
-		if err != nil {
-			yield(schema.Reject{}, err)
-			return
-		}
-		for r, err := range scan(ctx, v, "rejects", `SELECT source, provider, stream, external_id, field, reason, received_at, payload, commit_seq
-			FROM rejects `+standing+` ORDER BY source, stream, external_id, received_at, id`, nil, func(rows *sql.Rows) (schema.Reject, error) {
-			var r schema.Reject
-			var received, seq int64
-			err := rows.Scan(&r.Source, &r.Provider, &r.Stream, &r.ExternalID, &r.Field, &r.Reason, &received, &r.Payload, &seq)
-			r.ReceivedAt, r.Run = instant(&received), runs[seq].run
-			return r, err
-		}) {
-			if !yield(r, err) {
-				return
-			}
-		}
-	}
+	return scan(ctx, v, "rejects", `SELECT source, provider, stream, external_id, field, reason, received_at, payload, `+runOf+`
+		FROM rejects `+standing+` ORDER BY source, stream, external_id, received_at, id`, nil, func(rows *sql.Rows) (schema.Reject, error) {
+		var r schema.Reject
+		var received int64
+		err := rows.Scan(&r.Source, &r.Provider, &r.Stream, &r.ExternalID, &r.Field, &r.Reason, &received, &r.Payload, &r.Run)
+		r.ReceivedAt = instant(&received)
+		return r, err
+	})
 }
 
 // Notes implements schema.NoteReader.

@@ -67,7 +67,8 @@ CREATE TABLE entries (
     currency          TEXT    NOT NULL,
     literal           TEXT    NOT NULL,
     original_minor    INTEGER,
-    original_currency TEXT    NOT NULL,
+    original_iso      TEXT    NOT NULL, -- the currency of original_minor; empty with NULL
+    original_currency TEXT    NOT NULL, -- the provider's word for it
     original_literal  TEXT    NOT NULL,
     merchant          TEXT    NOT NULL,
     merchant_category TEXT    NOT NULL,
@@ -115,6 +116,27 @@ CREATE TABLE observations (
     figures     TEXT    NOT NULL -- JSON: limits, figures, next reset; amounts as minor units and currency
 ) STRICT;
 CREATE INDEX observations_card ON observations (source, card_id, observed_at, stream);
+
+CREATE TABLE cards (
+    id         INTEGER PRIMARY KEY,
+    commit_seq INTEGER NOT NULL,
+    hash       BLOB    NOT NULL,
+    source     TEXT    NOT NULL,
+    card_id    TEXT    NOT NULL,
+    provider   TEXT    NOT NULL,
+    alt_id     TEXT    NOT NULL,
+    name       TEXT    NOT NULL,
+    last4      TEXT    NOT NULL,
+    type       TEXT    NOT NULL,
+    status     TEXT    NOT NULL,
+    currency   TEXT    NOT NULL,
+    budget_id  TEXT    NOT NULL,
+    created_at INTEGER,
+    closed_at  INTEGER,
+    closed_seq INTEGER
+) STRICT;
+CREATE UNIQUE INDEX cards_current ON cards (source, card_id) WHERE closed_seq IS NULL;
+CREATE INDEX cards_alt ON cards (source, alt_id) WHERE closed_seq IS NULL AND alt_id <> '';
 
 CREATE TABLE budgets (
     id          INTEGER PRIMARY KEY,
@@ -213,6 +235,7 @@ CREATE TABLE funding_events (
     present    INTEGER NOT NULL -- 1: the file has it from here on; 0: it no longer has it
 ) STRICT;
 CREATE INDEX funding_events_file ON funding_events (file, funding_id, id);
+CREATE INDEX funding_events_funding ON funding_events (funding_id);
 
 CREATE TABLE findings (
     id                   INTEGER PRIMARY KEY,
@@ -259,24 +282,7 @@ CREATE TABLE sightings (
 ) STRICT;
 CREATE INDEX sightings_finding ON sightings (finding_id, commit_seq);
 
--- not chained: derived from the above, or of no use once a walk has ended
-
-CREATE TABLE cards (
-    source      TEXT    NOT NULL,
-    card_id     TEXT    NOT NULL,
-    provider    TEXT    NOT NULL,
-    alt_id      TEXT    NOT NULL,
-    name        TEXT    NOT NULL,
-    last4       TEXT    NOT NULL,
-    type        TEXT    NOT NULL,
-    status      TEXT    NOT NULL,
-    currency    TEXT    NOT NULL,
-    budget_id   TEXT    NOT NULL,
-    created_at  INTEGER,
-    closed_at   INTEGER,
-    PRIMARY KEY (source, card_id)
-) STRICT;
-CREATE INDEX cards_alt ON cards (source, alt_id) WHERE alt_id <> '';
+-- not chained: of no use once a walk has ended
 
 CREATE TABLE checkpoints (
     source      TEXT    NOT NULL,
