@@ -1,0 +1,177 @@
+// Command tieout reads cards and transactions from card issuers, keeps them in one exact ledger, compares what the issuers
+// say with what the ledger adds up to, and writes a workpaper. It only ever reads from issuers.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+	"time"
+
+	_ "time/tzdata" // a static binary may run where there is no zone database
+
+	"github.com/spf13/cobra"
+)
+
+// version is set by the linker.
+var version = "dev"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal ends the run after the page in flight; with the handler gone, a second one stops at once.
+	context.AfterFunc(ctx, stop)
+	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.LookupEnv)
+	stop()
+	os.Exit(code)
+}
+
+// The exit statuses of CONTRACT 1.
+const (
+	exitDone     = 0
+	exitFailed   = 1
+	exitUsage    = 2
+	exitPartial  = 3
+	exitFindings = 4
+)
+
+// exitError ends the program with a status of its own.
+type exitError struct {
+	code int
+	err  error
+}
+
+func (e *exitError) Error() string { return e.err.Error() }
+func (e *exitError) Unwrap() error { return e.err }
+
+func usageError(format string, args ...any) error {
+	return &exitError{code: exitUsage, err: fmt.Errorf(format, args...)}
+}
+
+// app is what every command shares.
+type app struct {
+	stdout, stderr io.Writer
+	env            func(string) (string, bool)
+	configPath     string
+	now            func() time.Time     // the recorded clock; stands still under --now
+	elapsed        func() time.Duration // monotonic, never affected by --now
+	log            *slog.Logger
+	quiet          bool
+}
+
+// run is the program without its process: it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) (string, bool)) int {
+	started := time.Now()
+	a := &app{stdout: stdout, stderr: stderr, env: env, elapsed: func() time.Duration { return time.Since(started) }}
+	root, reached := a.root()
+	root.SetArgs(args)
+	root.SetOut(stdout)
+	root.SetErr(stderr)
+	err := root.ExecuteContext(ctx)
+	if err == nil {
+		return exitDone
+	}
+	fmt.Fprintln(stderr, "tieout:", err)
+	var exit *exitError
+	switch {
+	case errors.As(err, &exit):
+		return exit.code
+	case !*reached: // cobra refused the words before any command ran
+		return exitUsage
+	}
+	return exitFailed
+}
+
+// root is the command tree. reached says whether a command was started.
+func (a *app) root() (root *cobra.Command, reached *bool) {
+	var nowText, logFormat string
+	var verbose bool
+	reached = new(bool)
+	root = &cobra.Command{
+		Use:           "tieout",
+		Short:         "Reconcile what card issuers say with what their transactions add up to",
+		SilenceUsage:  true,
+		SilenceErrors: true,
+		Version:       version,
+		PersistentPreRunE: func(*cobra.Command, []string) error {
+			if err := a.setClock(nowText); err != nil {
+				return err
+			}
+			if err := a.setLog(logFormat, verbose); err != nil {
+				return err
+			}
+			*reached = true
+			return nil
+		},
+	}
+	root.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return usageError("%w", err) })
+	flags := root.PersistentFlags()
+	flags.StringVar(&a.configPath, "config", "", "configuration `FILE` (default tieout.yaml, or TIEOUT_CONFIG)")
+	flags.StringVar(&nowText, "now", "", "the `INSTANT` (RFC 3339) that is recorded and compared as now")
+	flags.StringVar(&logFormat, "log-format", "text", "`text` or json, on standard error")
+	flags.BoolVar(&verbose, "verbose", false, "log every page group")
+	flags.BoolVar(&a.quiet, "quiet", false, "log errors only")
+	root.AddCommand(
+		a.demoCommand(), a.initCommand(), a.checkCommand(), a.syncCommand(), a.backfillCommand(), a.reconcileCommand(),
+		a.reportCommand(), a.nightlyCommand(), a.statusCommand(), a.findingsCommand(), a.fundingsCommand(), a.coverageCommand(),
+		a.verifyCommand(), a.sandboxCommand(), a.versionCommand(),
+	)
+	return root, reached
+}
+
+func (a *app) setClock(text string) error {
+	if text == "" {
+		a.now = func() time.Time { return time.Now().UTC().Truncate(time.Microsecond) }
+		return nil
+	}
+	at, err := time.Parse(time.RFC3339, text)
+	if err != nil {
+		return usageError("--now %q: not an instant such as 2026-08-31T07:00:00Z", text)
+	}
+	at = at.UTC().Truncate(time.Microsecond)
+	a.now = func() time.Time { return at }
+	return nil
+}
+
+func (a *app) setLog(format string, verbose bool) error {
+	options := &slog.HandlerOptions{Level: slog.LevelInfo}
+	switch {
+	case a.quiet && verbose:
+		return usageError("--quiet and --verbose exclude each other")
+	case a.quiet:
+		options.Level = slog.LevelError
+	case verbose:
+		options.Level = slog.LevelDebug
+	}
+	switch format {
+	case "text":
+		a.log = slog.New(slog.NewTextHandler(a.stderr, options))
+	case "json":
+		a.log = slog.New(slog.NewJSONHandler(a.stderr, options))
+	default:
+		return usageError("--log-format %q: text or json", format)
+	}
+	return nil
+}
+
+// noArgs refuses stray words with the status of wrong usage.
+func noArgs(cmd *cobra.Command, args []string) error {
+	if len(args) > 0 {
+		return usageError("%s takes no argument %q", cmd.CommandPath(), args[0])
+	}
+	return nil
+}
+
+func (a *app) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "version", Short: "Print the version", Args: noArgs,
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprintln(a.stdout, "tieout", version)
+			return err
+		},
+	}
+}

@@ -1,0 +1,60 @@
+package main
+
+import (
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tieout/tieout/pipeline"
+	"github.com/tieout/tieout/schema"
+)
+
+func (a *app) nightlyCommand() *cobra.Command {
+	var out, failOn string
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "nightly", Short: "Sync, reconcile and report: what a timer calls", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			severity, err := parseSeverity(failOn)
+			if err != nil {
+				return err
+			}
+			return a.withConfigured(cmd.Context(), nil, func(c Config, p *pipeline.Pipeline) error {
+				result, err := p.Nightly(cmd.Context(), c.Reports.Formats, out, c.Reports.Dir)
+				if result.RunID != 0 {
+					if printErr := a.print(asJSON, result, func(w io.Writer) { writeNightly(w, result) }); printErr != nil {
+						return printErr
+					}
+				}
+				return nightlyError(result, err, severity)
+			})
+		},
+	}
+	cmd.Flags().StringVar(&out, "out", "", "write the report into the folder `DIR`")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	failOnFlag(cmd, &failOn)
+	return cmd
+}
+
+func writeNightly(w io.Writer, result pipeline.NightlyResult) {
+	writeRead(w, result.ReadResult)
+	if result.Reconcile.RunID != 0 {
+		writeReconcile(w, result.Reconcile)
+	}
+	if result.ReportDir != "" {
+		fmt.Fprintf(w, "report: %s %s\n", verdictWord(result.Complete), result.ReportDir)
+	}
+}
+
+// nightlyError is the exit status of a night: an incomplete reading goes before findings. A night in which no source could
+// be read is still done in part, since its report was made and says so.
+func nightlyError(result pipeline.NightlyResult, err error, severity schema.Severity) error {
+	if err != nil {
+		return err
+	}
+	if readErr := readError(result.ReadResult, nil); readErr != nil {
+		return &exitError{code: exitPartial, err: readErr}
+	}
+	return findingsError(result.Reconcile, severity)
+}

@@ -1,0 +1,68 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tieout/tieout/pipeline"
+)
+
+func (a *app) reportCommand() *cobra.Command {
+	var from, to, out string
+	var formats []string
+	var asOf int64
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use: "report", Short: "Write the workbook, the CSV files and the page", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			return a.withConfigured(cmd.Context(), nil, func(c Config, p *pipeline.Pipeline) error {
+				w, err := period(p, from, to)
+				if err != nil {
+					return err
+				}
+				chosen, err := chooseFormats(formats, c.Reports.Formats)
+				if err != nil {
+					return err
+				}
+				result, err := p.Report(cmd.Context(), pipeline.ReportRequest{Period: w, Formats: chosen, Dir: out, Under: c.Reports.Dir, AsOf: asOf})
+				if err != nil {
+					return err
+				}
+				return a.print(asJSON, result, func(w io.Writer) {
+					fmt.Fprintf(w, "%s: %s\n", verdictWord(result.Complete), filepath.Clean(result.Dir))
+				})
+			})
+		},
+	}
+	dateFlags(cmd, &from, &to)
+	cmd.Flags().StringSliceVar(&formats, "format", nil, "`FORMATS` to write: xlsx,csv,html (default: as configured)")
+	cmd.Flags().StringVar(&out, "out", "", "write into the folder `DIR` instead of one of its own below reports.dir")
+	cmd.Flags().Int64Var(&asOf, "as-of-run", 0, "show the ledger as it was known after run `N`")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
+	return cmd
+}
+
+// chooseFormats is the formats asked for, else the configured ones.
+func chooseFormats(asked, configured []string) ([]string, error) {
+	if len(asked) == 0 {
+		return configured, nil
+	}
+	for _, f := range asked {
+		if !slices.Contains([]string{"xlsx", "csv", "html"}, f) {
+			return nil, usageError("--format %q: xlsx, csv or html", strings.Join(asked, ","))
+		}
+	}
+	return asked, nil
+}
+
+func verdictWord(complete bool) string {
+	if complete {
+		return "COMPLETE"
+	}
+	return "INCOMPLETE"
+}

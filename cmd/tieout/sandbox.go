@@ -1,0 +1,100 @@
+package main
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/tieout/tieout/extract/sandbox"
+	"github.com/tieout/tieout/schema"
+)
+
+// worldFlags are the flags that describe a sandbox world.
+type worldFlags struct {
+	seed                int64
+	cards, transactions int
+}
+
+func (f *worldFlags) add(cmd *cobra.Command) {
+	cmd.Flags().Int64Var(&f.seed, "seed", 1, "the world's seed: the same seed gives the same world")
+	cmd.Flags().IntVar(&f.cards, "cards", 40, "cards over all four providers")
+	cmd.Flags().IntVar(&f.transactions, "transactions", 2000, "transactions over all four providers")
+}
+
+func (f *worldFlags) world(now time.Time, zone *time.Location) (*sandbox.World, error) {
+	if f.cards < 1 || f.transactions < 0 {
+		return nil, usageError("--cards must be at least 1 and --transactions at least 0")
+	}
+	return sandbox.New(sandbox.Config{Seed: f.seed, Cards: f.cards, Transactions: f.transactions, Now: now, Zone: zone}), nil
+}
+
+func (a *app) sandboxCommand() *cobra.Command {
+	var flags worldFlags
+	var listen, answers string
+	cmd := &cobra.Command{
+		Use: "sandbox", Short: "Serve the four issuers' APIs over a seeded world, on this machine only", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			world, err := flags.world(a.now(), time.UTC)
+			if err != nil {
+				return err
+			}
+			if answers != "" {
+				if err := writeFile(answers, world.WriteAnswers); err != nil {
+					return fmt.Errorf("sandbox: write answers: %w", err)
+				}
+			}
+			server, err := sandbox.Serve(cmd.Context(), listen, world)
+			if err != nil {
+				return usageError("--listen %q: %w", listen, err)
+			}
+			defer server.Close()
+			fmt.Fprintf(a.stdout, "# the sandbox answers until it is stopped; set these and use the configuration below\n")
+			for _, p := range schema.Providers() {
+				fmt.Fprintf(a.stdout, "export %s=%s\n", sandboxVariable(p), world.Credential(p))
+			}
+			fmt.Fprint(a.stdout, sandboxConfig(world, server.URL, func(p schema.Provider) string { return "{env: " + sandboxVariable(p) + "}" }, ""))
+			<-cmd.Context().Done()
+			return nil
+		},
+	}
+	flags.add(cmd)
+	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8700", "loopback `ADDR` to serve on")
+	cmd.Flags().StringVar(&answers, "answers", "", "write the key of planted anomalies to `FILE`")
+	return cmd
+}
+
+func sandboxVariable(p schema.Provider) string {
+	return map[schema.Provider]string{
+		schema.Bill: "BILL_API_TOKEN", schema.Slash: "SLASH_API_KEY", schema.Whop: "WHOP_API_KEY", schema.Bitnob: "BITNOB_SECRET",
+	}[p]
+}
+
+// sandboxConfig is a tieout.yaml for a served world. The pace is that of a local server, not of an issuer.
+func sandboxConfig(world *sandbox.World, url string, credential func(schema.Provider) string, fundings string) string {
+	text := "entity: Sandbox Inc.\ntimezone: UTC\nledger: tieout.db\n"
+	if fundings != "" {
+		text += "fundings:\n  - " + fundings + "\n"
+	}
+	text += "sources:\n"
+	for _, p := range schema.Providers() {
+		text += fmt.Sprintf("  - name: %s-main\n    provider: %s\n    base_url: %s\n    credential: %s\n    requests_per_second: 1000\n",
+			p, p, url+world.BasePath(p), credential(p))
+		if p == schema.Whop {
+			text += "    account_id: " + world.Account() + "\n"
+		}
+	}
+	return text
+}
+
+// writeFile writes a file that only its owner can read.
+func writeFile(path string, write func(io.Writer) error) error {
+	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	return errors.Join(write(f), f.Close())
+}

@@ -1,0 +1,181 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/tieout/tieout/extract/all"
+	"github.com/tieout/tieout/normalize"
+	"github.com/tieout/tieout/pipeline"
+	"github.com/tieout/tieout/reconcile"
+	"github.com/tieout/tieout/reports"
+	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/ledger"
+)
+
+// config loads the configuration; whatever is wrong with it is wrong usage.
+func (a *app) config() (Config, error) {
+	c, err := loadConfig(a.configFile(), a.env)
+	if err != nil {
+		return c, &exitError{code: exitUsage, err: err}
+	}
+	return c, nil
+}
+
+// withPipeline runs a function that writes to the ledger; names choose sources, none means all.
+func (a *app) withPipeline(ctx context.Context, names []string, use func(*pipeline.Pipeline) error) error {
+	return a.withConfigured(ctx, names, func(_ Config, p *pipeline.Pipeline) error { return use(p) })
+}
+
+// withConfigured is withPipeline with the configuration.
+func (a *app) withConfigured(ctx context.Context, names []string, use func(Config, *pipeline.Pipeline) error) error {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	return a.withLedger(ctx, c, names, use)
+}
+
+// withLedger opens the ledger for writing, alone: a second process is told who holds it.
+func (a *app) withLedger(ctx context.Context, c Config, names []string, use func(Config, *pipeline.Pipeline) error) (err error) {
+	lock, err := ledger.Lock(c.LedgerPath, a.now())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, lock.Unlock()) }()
+	return a.open(ctx, c, ledger.Config{Path: c.LedgerPath, Now: a.now}, names, use)
+}
+
+// withReader opens the ledger for reading only, beside a run that may be writing.
+func (a *app) withReader(ctx context.Context, use func(Config, *pipeline.Pipeline) error) error {
+	c, err := a.config()
+	if err != nil {
+		return err
+	}
+	return a.open(ctx, c, ledger.Config{Path: c.LedgerPath, ReadOnly: true, Now: a.now}, nil, use)
+}
+
+func (a *app) open(ctx context.Context, c Config, lc ledger.Config, names []string, use func(Config, *pipeline.Pipeline) error) (err error) {
+	l, err := ledger.Open(ctx, lc)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, l.Close()) }()
+	p, err := a.newPipeline(c, l)
+	if err != nil {
+		return err
+	}
+	if p.Sources, err = chooseSources(p.Sources, names); err != nil {
+		return err
+	}
+	return use(c, p)
+}
+
+// pipeline wires the configured sources to their extractors and normalizers.
+func (a *app) newPipeline(c Config, l *ledger.Ledger) (*pipeline.Pipeline, error) {
+	var sources []pipeline.Source
+	for _, s := range c.Sources {
+		source, err := a.source(c, s)
+		if err != nil {
+			return nil, fmt.Errorf("source %s: %w", s.Name, err)
+		}
+		sources = append(sources, source)
+	}
+	return pipeline.New(pipeline.Config{
+		Ledger: l, Sources: sources, Entity: c.Entity, Zone: c.Zone, Version: version,
+		Checks: reconcile.Config{
+			DriftTolerance: c.Checks.DriftTolerance, GraceDays: c.Checks.GraceDays, StalePendingDays: c.Checks.StaleAfterDays,
+		},
+		Now: a.now, Elapsed: a.elapsed, Parameters: parameters(c), Fundings: c.Fundings, Progress: a.logProgress,
+	})
+}
+
+func (a *app) source(c Config, s SourceConfig) (pipeline.Source, error) {
+	extractor, err := all.New(s.Provider, all.Config{
+		Source: s.Name, BaseURL: s.BaseURL, Credential: s.Credential, PageSize: s.PageSize,
+		RequestsPerSecond: s.RequestsPerSecond, AccountID: s.AccountID, UserID: s.UserID, APIVersion: s.APIVersion,
+		LegalEntity: s.LegalEntity, Categories: s.Categories, Now: a.now,
+	})
+	if err != nil {
+		return pipeline.Source{}, err
+	}
+	normalizer, err := normalize.For(s.Provider)
+	if err != nil {
+		return pipeline.Source{}, err
+	}
+	source := pipeline.Source{
+		Name: s.Name, Provider: s.Provider, Extractor: extractor, Normalize: normalizer, LookbackDays: s.LookbackDays,
+		FullScan: fullScan(s.Provider), BalanceUnit: s.BalanceUnit,
+	}
+	if s.StartDate != "" {
+		start, err := time.ParseInLocation(time.DateOnly, s.StartDate, c.Zone)
+		if err != nil {
+			return source, fmt.Errorf("start_date: %w", err)
+		}
+		source.Start = start.UTC()
+	}
+	return source, nil
+}
+
+func fullScan(p schema.Provider) bool {
+	for _, issuer := range all.List() {
+		if issuer.Provider == p {
+			return issuer.FullScan
+		}
+	}
+	return false
+}
+
+// chooseSources picks sources by name; none means all.
+func chooseSources(sources []pipeline.Source, names []string) ([]pipeline.Source, error) {
+	if len(names) == 0 {
+		return sources, nil
+	}
+	var chosen []pipeline.Source
+	var known []string
+	for _, s := range sources {
+		known = append(known, s.Name)
+		if slices.Contains(names, s.Name) {
+			chosen = append(chosen, s)
+		}
+	}
+	for _, name := range names {
+		if !slices.Contains(known, name) {
+			return nil, usageError("--source %q is not configured; configured are: %s", name, strings.Join(known, ", "))
+		}
+	}
+	return chosen, nil
+}
+
+// parameters are the settings in force, as reports print them. None of them is a secret.
+func parameters(c Config) []reports.Parameter {
+	list := []reports.Parameter{
+		{Name: "timezone", Value: c.Zone.String(), Meaning: "accounting zone: business days and periods"},
+		{Name: "checks.balance-drift.tolerance", Value: c.Checks.DriftTolerance.String(), Meaning: "largest difference that counts as agreement, in major units"},
+		{Name: "checks.orphan-topup.grace_days", Value: fmt.Sprint(c.Checks.GraceDays), Meaning: "calendar days that a top-up may take to show on the other side"},
+		{Name: "checks.stale-pending.after_days", Value: fmt.Sprint(c.Checks.StaleAfterDays), Meaning: "days after which a pending entry is stale"},
+		{Name: "fundings", Value: strings.Join(c.Fundings, ", "), Meaning: "files of the company's own books"},
+	}
+	for _, s := range c.Sources {
+		name := "sources." + s.Name + "."
+		list = append(list,
+			reports.Parameter{Name: name + "provider", Value: string(s.Provider), Meaning: "issuer"},
+			reports.Parameter{Name: name + "base_url", Value: s.BaseURL, Meaning: "where it is read"},
+			reports.Parameter{Name: name + "lookback_days", Value: fmt.Sprint(s.LookbackDays), Meaning: "days that each sync reads again"},
+			reports.Parameter{Name: name + "start_date", Value: s.StartDate, Meaning: "history before it is not read; empty: everything"},
+		)
+		switch s.Provider {
+		case schema.Whop:
+			list = append(list, reports.Parameter{Name: name + "api_version", Value: s.APIVersion, Meaning: "sent as Api-Version-Date"})
+		case schema.Slash:
+			list = append(list, reports.Parameter{Name: name + "categories", Value: strings.Join(s.Categories, ", "), Meaning: "transaction categories that are read"})
+		case schema.Bitnob:
+			list = append(list, reports.Parameter{Name: name + "balance_unit", Value: string(s.BalanceUnit), Meaning: "how the balance is read; auto finds out"})
+		}
+	}
+	return list
+}
