@@ -561,9 +561,6 @@ func (d *driftJudge) finding(c comparison, on basis) schema.Finding {
 	if x.opening != 0 && x.name == "" {
 		f.Explanation = openingFunding
 	}
-	if len(x.entries) == 1 {
-		f.EntryID = x.entries[0].ID()
-	}
 	f.Message = driftMessage(c, on, x)
 	return f
 }

@@ -27,7 +27,7 @@ const (
 const (
 	flightTime = 15 * time.Minute // how near to the moment an entry is in flight
 	margin     = 72 * time.Hour   // how far outside of the window an entry may lie that the provider counts
-	pairSearch = 64               // among how many entries a pair is sought
+	pairSearch = 512              // among how many entries a pair is sought
 )
 
 // explanation is what covers a whole difference. The zero explanation is none.

@@ -362,7 +362,10 @@ func (j *topUpJudge) about(r *reference) schema.Finding {
 		if len(r.live) > 0 {
 			e = r.live[len(r.live)-1]
 		}
-		f.EntryID, f.Source, f.Provider, f.CardLast4 = e.ID(), e.Source, e.Provider, e.CardLast4
+		f.Source, f.Provider, f.CardLast4 = e.Source, e.Provider, e.CardLast4
+		if len(r.live) < 2 {
+			f.EntryID = e.ID() // of several, no one is the one that the finding is about
+		}
 		cardID, altID = e.CardID, e.CardAltID
 		counted := r.live
 		if len(r.live) == 0 {
