@@ -233,6 +233,9 @@ func (c *collector) add(records []schema.Record) {
 			Source: r.Source, Provider: r.Provider, Stream: r.Stream, ExternalID: r.ExternalID,
 			Reason: err.Error(), ReceivedAt: r.ReceivedAt, Payload: r.Payload,
 		}
+		if !c.byID {
+			reject.Page = c.tally.Pages
+		}
 		if rejected, ok := errors.AsType[*normalize.RejectError](err); ok {
 			reject.Field, reject.Reason = rejected.Field, rejected.Reason
 		}

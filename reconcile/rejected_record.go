@@ -58,7 +58,14 @@ func (c rejectedRecord) Run(ctx context.Context, v schema.View, p schema.Period)
 					f.EntryID = r.Source + "/" + r.ExternalID
 				}
 			}
-			f.Message = fmt.Sprintf("%s in %s could not be read: %s. %s", what, r.Source, r.Reason, then)
+			if r.Page > 0 {
+				what += fmt.Sprintf(" (page %d)", r.Page)
+			}
+			why := r.Reason
+			if r.Field != "" {
+				why = r.Field + ": " + why
+			}
+			f.Message = fmt.Sprintf("%s in %s could not be read: %s. %s", what, r.Source, why, then)
 			all = append(all, found(f))
 		}
 		return all, nil

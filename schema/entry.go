@@ -126,6 +126,7 @@ type Reject struct {
 	ExternalID string // empty when the record has no readable id
 	Field      string // the field at fault, empty when it is the whole record
 	Reason     string // names the field and what is wrong with it; holds no secret
+	Page       int64  // of the walk that read it, from 1; 0: it was read by id
 	ReceivedAt time.Time
 	Payload    []byte // redacted
 	Run        int64  // set by the ledger

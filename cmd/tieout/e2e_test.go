@@ -247,7 +247,7 @@ func TestWorkbook_HoldsTheLedgersAmounts(t *testing.T) {
 	for i, name := range rows[header] {
 		columns[strings.ToLower(name)] = i
 	}
-	entryColumn, amountColumn := columns["entry"], columns["amount"]
+	entryColumn, amountColumn := columns["entry id"], columns["amount"]
 	inBook := map[string]string{}
 	for n, r := range rows[header+1:] {
 		cell, err := excelize.CoordinatesToCellName(amountColumn+1, header+2+n)

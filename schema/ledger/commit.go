@@ -159,7 +159,7 @@ func (t *tx) rejects(ctx context.Context, g Group) error {
 		delete(latest, id)
 		rows = append(rows, []any{
 			g.Source, string(g.Provider), string(g.Stream), id, text(r.ExternalID), text(r.Field), text(r.Reason),
-			micros(r.ReceivedAt), text(string(r.Payload)),
+			r.Page, micros(r.ReceivedAt), text(string(r.Payload)),
 		})
 	}
 	return t.insert(ctx, "rejects", rows)

@@ -31,7 +31,7 @@ func tables() []table {
 		{name: "observations", columns: []string{"source", "provider", "card_id", "alt_id", "stream", "observed_at", "name", "last4", "type", "status", "currency", "budget_id", "created_at", "closed_at", "figures"}},
 		{name: "cards", columns: []string{"source", "card_id", "provider", "alt_id", "name", "last4", "type", "status", "currency", "budget_id", "created_at", "closed_at"}, closes: true},
 		{name: "budgets", columns: []string{"source", "budget_id", "alt_id", "name", "zone", "start_date", "end_date", "recurs", "observed_at"}},
-		{name: "rejects", columns: []string{"source", "provider", "stream", "identity", "external_id", "field", "reason", "received_at", "payload"}, closes: true},
+		{name: "rejects", columns: []string{"source", "provider", "stream", "identity", "external_id", "field", "reason", "page", "received_at", "payload"}, closes: true},
 		{name: "notes", columns: []string{"source", "stream", "external_id", "code", "field", "detail"}, closes: true},
 		{name: "completeness", columns: []string{"source", "stream", "window_from", "window_to", "verdict", "pages", "records", "total", "rejected", "duplicates", "retries", "first_id", "last_id", "sha256", "reason", "recorded_at"}},
 		{name: "fundings", columns: []string{"funding_id", "reference", "amount_minor", "currency", "sent_at", "date_only", "sent_text", "card_id", "source", "note", "file", "line"}},

@@ -236,11 +236,11 @@ func (v view) Completeness(ctx context.Context) iter.Seq2[schema.Completeness, e
 
 // Rejects implements schema.RejectReader.
 func (v view) Rejects(ctx context.Context) iter.Seq2[schema.Reject, error] {
-	return scan(ctx, v, "rejects", `SELECT source, provider, stream, external_id, field, reason, received_at, payload, `+runOf+`
+	return scan(ctx, v, "rejects", `SELECT source, provider, stream, external_id, field, reason, page, received_at, payload, `+runOf+`
 		FROM rejects `+standing+` ORDER BY source, stream, external_id, received_at, id`, nil, func(rows *sql.Rows) (schema.Reject, error) {
 		var r schema.Reject
 		var received int64
-		err := rows.Scan(&r.Source, &r.Provider, &r.Stream, &r.ExternalID, &r.Field, &r.Reason, &received, &r.Payload, &r.Run)
+		err := rows.Scan(&r.Source, &r.Provider, &r.Stream, &r.ExternalID, &r.Field, &r.Reason, &r.Page, &received, &r.Payload, &r.Run)
 		r.ReceivedAt = instant(&received)
 		return r, err
 	})

@@ -165,6 +165,7 @@ CREATE TABLE rejects (
     external_id TEXT    NOT NULL,
     field       TEXT    NOT NULL,
     reason      TEXT    NOT NULL,
+    page        INTEGER NOT NULL, -- of the walk that read it; 0: read by id
     received_at INTEGER NOT NULL,
     payload     TEXT    NOT NULL,
     closed_seq  INTEGER
