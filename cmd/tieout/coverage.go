@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
 	"text/tabwriter"
 	"time"
 
@@ -118,19 +119,19 @@ func writeCoverage(w io.Writer, lines []streamCoverage, zone *time.Location) {
 }
 
 func showSpans(spans []span, zone *time.Location) string {
-	text := ""
+	var text strings.Builder
 	for i, s := range spans {
 		if i > 0 {
-			text += ", "
+			text.WriteString(", ")
 		}
 		from := "beginning"
 		if !s.From.Equal(schema.Beginning) {
 			from = s.From.In(zone).Format("2006-01-02 15:04")
 		}
-		text += from + " to " + s.To.In(zone).Format("2006-01-02 15:04")
+		text.WriteString(from + " to " + s.To.In(zone).Format("2006-01-02 15:04"))
 	}
-	if text == "" {
+	if text.String() == "" {
 		return "-"
 	}
-	return text
+	return text.String()
 }

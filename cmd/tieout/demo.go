@@ -24,7 +24,7 @@ func (a *app) demoCommand() *cobra.Command {
 	var out string
 	cmd := &cobra.Command{
 		Use: "demo", Short: "Run the whole job on a sandbox that the program brings along", Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
+		RunE: func(cmd *cobra.Command, _ []string) (err error) {
 			world, err := flags.world(a.now(), time.UTC)
 			if err != nil {
 				return err
@@ -36,7 +36,7 @@ func (a *app) demoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			defer server.Close()
+			defer func() { err = errors.Join(err, server.Close()) }()
 			if err := demoFiles(out, world, server.URL); err != nil {
 				return fmt.Errorf("demo: %w", err)
 			}

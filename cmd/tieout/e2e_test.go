@@ -196,7 +196,10 @@ func TestBackfill_AnyOrderGivesTheLedgerOfOneSync(t *testing.T) {
 	want := whole.ledgerRows(t)
 	parts := newSite(t, config, nil)
 	for _, days := range [][2]string{
-		{"2026-08-01", "2026-08-31"}, {"2000-01-01", "2026-05-20"}, {"2026-07-10", "2026-08-05"}, {"2026-05-10", "2026-07-15"},
+		{"2026-08-01", "2026-08-31"},
+		{"2000-01-01", "2026-05-20"},
+		{"2026-07-10", "2026-08-05"},
+		{"2026-05-10", "2026-07-15"},
 		{"2026-07-01", "2026-07-31"},
 	} {
 		parts.must(t, "backfill", "--from", days[0], "--to", days[1])
@@ -363,13 +366,12 @@ func TestBadAnswers_LoseNothingElse(t *testing.T) {
 				http.NotFound(w, r)
 				return
 			}
-			good := `{"id":"good","date":"2026-08-20T10:00:00Z","authorizedAt":"2026-08-20T10:00:00Z","amountCents":-1250,"status":"posted","detailedStatus":"settled","accountId":"a","accountSubtype":"cash","description":"fine","cardId":"c"}`
-			bad := `{` + fields + `,"date":"2026-08-20T10:00:00Z","status":"posted","accountId":"a","accountSubtype":"cash","description":"x","cardId":"c"}`
 			if r.URL.Query().Get("filter:category") != "card" {
-				good, bad = "", ""
 				_, _ = io.WriteString(w, `{"items":[],"metadata":{}}`)
 				return
 			}
+			good := `{"id":"good","date":"2026-08-20T10:00:00Z","authorizedAt":"2026-08-20T10:00:00Z","amountCents":-1250,"status":"posted","detailedStatus":"settled","accountId":"a","accountSubtype":"cash","description":"fine","cardId":"c"}`
+			bad := `{` + fields + `,"date":"2026-08-20T10:00:00Z","status":"posted","accountId":"a","accountSubtype":"cash","description":"x","cardId":"c"}`
 			_, _ = io.WriteString(w, `{"items":[`+bad+`,`+good+`],"metadata":{}}`)
 		}
 	}
@@ -451,10 +453,20 @@ func (endless) Read(p []byte) (int, error) {
 func TestUsage(t *testing.T) {
 	s := newSite(t, sandbox.Config{Seed: 1, Transactions: 200}, nil)
 	for _, args := range [][]string{
-		{"syncc"}, {"sync", "--bogus"}, {"sync", "stray"}, {"backfill"}, {"backfill", "--from", "2026-08-01"},
-		{"backfill", "--from", "2026-08-02", "--to", "2026-08-01"}, {"backfill", "--from", "yesterday", "--to", "2026-08-01"},
-		{"sync", "--source", "nobody"}, {"report", "--format", "pdf"}, {"reconcile", "--fail-on", "huge"}, {"findings"},
-		{"reconcile", "--from", "2026-08-01"}, {"--log-format", "xml", "version"}, {"sandbox", "--listen", "0.0.0.0:0"},
+		{"syncc"},
+		{"sync", "--bogus"},
+		{"sync", "stray"},
+		{"backfill"},
+		{"backfill", "--from", "2026-08-01"},
+		{"backfill", "--from", "2026-08-02", "--to", "2026-08-01"},
+		{"backfill", "--from", "yesterday", "--to", "2026-08-01"},
+		{"sync", "--source", "nobody"},
+		{"report", "--format", "pdf"},
+		{"reconcile", "--fail-on", "huge"},
+		{"findings"},
+		{"reconcile", "--from", "2026-08-01"},
+		{"--log-format", "xml", "version"},
+		{"sandbox", "--listen", "0.0.0.0:0"},
 	} {
 		if code, stdout, stderr := s.run(t, args...); code != exitUsage {
 			t.Errorf("tieout %s: exit %d\n%s%s", strings.Join(args, " "), code, stdout, stderr)
@@ -478,7 +490,12 @@ func TestReadingCommands(t *testing.T) {
 	s.must(t, "check")
 	s.must(t, "nightly")
 	for _, args := range [][]string{
-		{"status"}, {"status", "--json"}, {"coverage"}, {"coverage", "--source", "bill-main", "--json"}, {"verify"}, {"version"},
+		{"status"},
+		{"status", "--json"},
+		{"coverage"},
+		{"coverage", "--source", "bill-main", "--json"},
+		{"verify"},
+		{"version"},
 		{"fundings", "import", filepath.Join(s.dir, "fundings.csv")},
 	} {
 		if s.must(t, args...) == "" {

@@ -141,11 +141,28 @@ func writeFinding(w io.Writer, l findingLine) {
 	fmt.Fprintf(w, "%s\n\n", l.Message)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
 	for _, row := range [][2]string{
-		{"finding", l.ID}, {"code", l.Code}, {"reason", l.Reason}, {"severity", l.Severity}, {"status", l.Status},
-		{"source", l.Source}, {"card", strings.TrimSpace(l.CardName + " " + l.CardLast4)}, {"card id", l.CardID}, {"entry", l.EntryID},
-		{"reference", l.Reference}, {"currency", l.Currency}, {"expected", l.Expected}, {"actual", l.Actual},
-		{"difference", l.Difference}, {"unexplained", l.Unexplained}, {"from", l.PeriodFrom}, {"to", l.PeriodTo}, {"basis", l.Basis},
-		{"explanation", l.Explanation}, {"rests on", strings.Join(l.Evidence, ", ")}, {"first seen", l.FirstSeen}, {"last seen", l.LastSeen},
+		{"finding", l.ID},
+		{"code", l.Code},
+		{"reason", l.Reason},
+		{"severity", l.Severity},
+		{"status", l.Status},
+		{"source", l.Source},
+		{"card", strings.TrimSpace(l.CardName + " " + l.CardLast4)},
+		{"card id", l.CardID},
+		{"entry", l.EntryID},
+		{"reference", l.Reference},
+		{"currency", l.Currency},
+		{"expected", l.Expected},
+		{"actual", l.Actual},
+		{"difference", l.Difference},
+		{"unexplained", l.Unexplained},
+		{"from", l.PeriodFrom},
+		{"to", l.PeriodTo},
+		{"basis", l.Basis},
+		{"explanation", l.Explanation},
+		{"rests on", strings.Join(l.Evidence, ", ")},
+		{"first seen", l.FirstSeen},
+		{"last seen", l.LastSeen},
 	} {
 		if row[1] != "" {
 			fmt.Fprintf(t, "%s\t%s\n", row[0], row[1])

@@ -12,7 +12,6 @@ import (
 	"os/signal"
 	"syscall"
 	"time"
-
 	_ "time/tzdata" // a static binary may run where there is no zone database
 
 	"github.com/spf13/cobra"

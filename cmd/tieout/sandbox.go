@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -51,14 +52,13 @@ func (a *app) sandboxCommand() *cobra.Command {
 			if err != nil {
 				return usageError("--listen %q: %w", listen, err)
 			}
-			defer server.Close()
 			fmt.Fprintf(a.stdout, "# the sandbox answers until it is stopped; set these and use the configuration below\n")
 			for _, p := range schema.Providers() {
 				fmt.Fprintf(a.stdout, "export %s=%s\n", sandboxVariable(p), world.Credential(p))
 			}
 			fmt.Fprint(a.stdout, sandboxConfig(world, server.URL, func(p schema.Provider) string { return "{env: " + sandboxVariable(p) + "}" }, ""))
 			<-cmd.Context().Done()
-			return nil
+			return server.Close()
 		},
 	}
 	flags.add(cmd)
@@ -75,19 +75,20 @@ func sandboxVariable(p schema.Provider) string {
 
 // sandboxConfig is a tieout.yaml for a served world. The pace is that of a local server, not of an issuer.
 func sandboxConfig(world *sandbox.World, url string, credential func(schema.Provider) string, fundings string) string {
-	text := "entity: Sandbox Inc.\ntimezone: UTC\nledger: tieout.db\n"
+	var text strings.Builder
+	text.WriteString("entity: Sandbox Inc.\ntimezone: UTC\nledger: tieout.db\n")
 	if fundings != "" {
-		text += "fundings:\n  - " + fundings + "\n"
+		text.WriteString("fundings:\n  - " + fundings + "\n")
 	}
-	text += "sources:\n"
+	text.WriteString("sources:\n")
 	for _, p := range schema.Providers() {
-		text += fmt.Sprintf("  - name: %s-main\n    provider: %s\n    base_url: %s\n    credential: %s\n    requests_per_second: 1000\n",
-			p, p, url+world.BasePath(p), credential(p))
+		text.WriteString(fmt.Sprintf("  - name: %s-main\n    provider: %s\n    base_url: %s\n    credential: %s\n    requests_per_second: 1000\n",
+			p, p, url+world.BasePath(p), credential(p)))
 		if p == schema.Whop {
-			text += "    account_id: " + world.Account() + "\n"
+			text.WriteString("    account_id: " + world.Account() + "\n")
 		}
 	}
-	return text
+	return text.String()
 }
 
 // writeFile writes a file that only its owner can read.
