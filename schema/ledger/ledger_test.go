@@ -1,18 +1,27 @@
 package ledger_test
 
 import (
+	"context"
+	"database/sql"
 	"errors"
+	"io/fs"
+	"iter"
 	"os"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"go.uber.org/goleak"
 
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/ledger"
 	"github.com/tieout/tieout/schema/money"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var now = time.Date(2026, 8, 31, 7, 0, 0, 0, time.UTC)
 
@@ -88,16 +97,99 @@ func group(run schema.Run, entries ...schema.Entry) ledger.Group {
 	return g
 }
 
-func entries(t *testing.T, l *ledger.Ledger, asOf int64) map[string]schema.Entry {
+// all reads a sequence to its end.
+func all[T any](t *testing.T, seq iter.Seq2[T, error]) []T {
 	t.Helper()
-	all := map[string]schema.Entry{}
-	for e, err := range l.View(asOf).Entries.Entries(t.Context(), schema.EntryFilter{}) {
+	var values []T
+	for v, err := range seq {
 		if err != nil {
 			t.Fatal(err)
 		}
-		all[e.ExternalID] = e
+		values = append(values, v)
 	}
-	return all
+	return values
+}
+
+func entries(t *testing.T, l *ledger.Ledger, asOf int64) map[string]schema.Entry {
+	t.Helper()
+	byID := map[string]schema.Entry{}
+	for _, e := range all(t, l.View(asOf).Entries.Entries(t.Context(), schema.EntryFilter{})) {
+		byID[e.ExternalID] = e
+	}
+	return byID
+}
+
+// same compares what was read with what was wanted.
+func same[T any](t *testing.T, what string, got, want T) {
+	t.Helper()
+	if diff := cmp.Diff(want, got, cmp.Comparer(func(a, b money.Amount) bool { return a == b })); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+// raw changes a ledger behind its back.
+func raw(t *testing.T, path string, statements ...string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	for _, s := range statements {
+		if _, err := db.ExecContext(t.Context(), s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+// rowsStored counts the rows of every table.
+func rowsStored(t *testing.T, path string) map[string]int64 {
+	t.Helper()
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() {
+		if err := db.Close(); err != nil {
+			t.Error(err)
+		}
+	}()
+	counts := map[string]int64{}
+	for _, name := range tableNames(t, db) {
+		var n int64
+		if err := db.QueryRowContext(t.Context(), "SELECT COUNT(*) FROM "+name).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		counts[name] = n
+	}
+	return counts
+}
+
+// tableNames lists the ledger's own tables.
+func tableNames(t *testing.T, db *sql.DB) []string {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table'
+		AND name NOT LIKE 'sqlite_%' AND name <> 'goose_db_version' ORDER BY name`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var names []string
+	for rows.Next() {
+		var name string
+		if err := rows.Scan(&name); err != nil {
+			t.Fatal(err)
+		}
+		names = append(names, name)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return names
 }
 
 func verify(t *testing.T, l *ledger.Ledger) {
@@ -108,131 +200,148 @@ func verify(t *testing.T, l *ledger.Ledger) {
 	}
 }
 
-func TestCommit(t *testing.T) {
-	t.Run("ReadingTheSameAgainStoresNothing", func(t *testing.T) {
-		l := fresh(t)
-		run := start(t, l, schema.SyncRun)
-		if got := commit(t, l, group(run, entry("a", -1250, schema.Posted))); got != (ledger.Counts{New: 1}) {
-			t.Errorf("first: %+v", got)
-		}
-		first := entries(t, l, 0)
-		again := start(t, l, schema.SyncRun)
-		if got := commit(t, l, group(again, entry("a", -1250, schema.Posted))); got != (ledger.Counts{Unchanged: 1}) {
-			t.Errorf("second: %+v", got)
-		}
-		if diff := cmp.Diff(first, entries(t, l, 0), cmp.Comparer(func(a, b money.Amount) bool { return a == b })); diff != "" {
-			t.Error(diff)
-		}
-		verify(t, l)
-	})
-	t.Run("AChangedRowIsANewVersionAndTheOldOneIsKnownAsOfItsRun", func(t *testing.T) {
-		l := fresh(t)
-		one := start(t, l, schema.SyncRun)
-		commit(t, l, group(one, entry("a", -1250, schema.Pending)))
-		finish(t, l, one)
-		two := start(t, l, schema.SyncRun)
-		if got := commit(t, l, group(two, entry("a", -1300, schema.Posted))); got != (ledger.Counts{Changed: 1}) {
-			t.Errorf("%+v", got)
-		}
-		finish(t, l, two)
-		if e := entries(t, l, one.ID)["a"]; e.Amount != usd(-1250) || e.Status != schema.Pending || e.Run != one.ID {
-			t.Errorf("as of run %d: %+v", one.ID, e)
-		}
-		if e := entries(t, l, 0)["a"]; e.Amount != usd(-1300) || e.Status != schema.Posted || e.Run != two.ID {
-			t.Errorf("now: %+v", e)
-		}
-		verify(t, l)
-	})
-}
-
-func TestLinks(t *testing.T) {
-	auth, capture, reversal := entry("auth", -1000, schema.Pending), entry("clear", -900, schema.Posted), entry("neg", 100, schema.Pending)
-	reversal.Kind = schema.Reversal
-	steps := []func(schema.Run) ledger.Group{
-		func(r schema.Run) ledger.Group { return group(r, auth) },
-		func(r schema.Run) ledger.Group {
-			g := group(r, capture)
-			g.Batch.Links = []schema.Link{{From: "auth", To: "clear", Basis: schema.Cleared}}
-			return g
-		},
-		func(r schema.Run) ledger.Group {
-			g := group(r, reversal)
-			g.Batch.Links = []schema.Link{{From: "neg", To: "auth", Basis: schema.Reverses}}
-			return g
-		},
-	}
-	for _, order := range [][]int{{0, 1, 2}, {2, 1, 0}, {1, 0, 2}, {1, 2, 0}, {0, 2, 1}, {2, 0, 1}} {
-		l := fresh(t)
-		run := start(t, l, schema.SyncRun)
-		for _, i := range order {
-			commit(t, l, steps[i](run))
-			verify(t, l)
-		}
-		got := entries(t, l, 0)
-		for id, want := range map[string]struct {
-			status schema.Status
-			linked string
-		}{"auth": {schema.Superseded, "clear"}, "clear": {schema.Posted, "auth"}, "neg": {schema.Superseded, "auth"}} {
-			if e := got[id]; e.Status != want.status || e.LinkedID != want.linked {
-				t.Errorf("order %v: %s is %s linked to %q, want %s and %q", order, id, e.Status, e.LinkedID, want.status, want.linked)
-			}
-		}
-	}
-	t.Run("NothingIsSupersededByAClearingThatIsNotThere", func(t *testing.T) {
-		l := fresh(t)
-		run := start(t, l, schema.SyncRun)
-		g := group(run, auth)
-		g.Batch.Links = []schema.Link{{From: "auth", To: "elsewhere", Basis: schema.Cleared}}
-		commit(t, l, g)
-		if e := entries(t, l, 0)["auth"]; e.Status != schema.Pending || e.LinkedID != "" {
-			t.Errorf("%s linked to %q", e.Status, e.LinkedID)
-		}
-	})
-}
-
 func TestOpen(t *testing.T) {
+	readOnly := func(path string) (*ledger.Ledger, error) {
+		return ledger.Open(t.Context(), ledger.Config{Path: path, ReadOnly: true, Now: func() time.Time { return now }})
+	}
 	t.Run("FilesAreTheirOwnersAlone", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tieout.db")
+		dir := t.TempDir()
+		if err := os.Chmod(dir, 0o750); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(dir, "tieout.db")
 		l := open(t, path)
 		commit(t, l, group(start(t, l, schema.SyncRun), entry("a", -1, schema.Posted)))
-		for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		for name, want := range map[string]fs.FileMode{path: 0o600, path + "-wal": 0o600, path + "-shm": 0o600, dir: 0o750} {
 			info, err := os.Stat(name)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if info.Mode().Perm() != 0o600 {
+			if info.Mode().Perm() != want {
 				t.Errorf("%s has mode %v", filepath.Base(name), info.Mode())
 			}
 		}
 	})
-	t.Run("ReadOnlyNeedsALedger", func(t *testing.T) {
-		_, err := ledger.Open(t.Context(), ledger.Config{Path: filepath.Join(t.TempDir(), "none.db"), ReadOnly: true, Now: func() time.Time { return now }})
-		if err == nil {
+	t.Run("AnyFileNameWillDo", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "a?b %20#ü.db")
+		open(t, path)
+		if _, err := os.Stat(path); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("NeedsAClock", func(t *testing.T) {
+		if _, err := ledger.Open(t.Context(), ledger.Config{Path: filepath.Join(t.TempDir(), "tieout.db")}); err == nil {
 			t.Error("opened")
+		}
+	})
+	t.Run("RefusesALedgerOfANewerVersion", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "tieout.db")
+		open(t, path)
+		raw(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (2, 1)`)
+		_, err := ledger.Open(t.Context(), ledger.Config{Path: path, Now: func() time.Time { return now }})
+		if !errors.Is(err, ledger.ErrNewer) || !strings.Contains(err.Error(), path) {
+			t.Errorf("writing: %v", err)
+		}
+		if _, err := readOnly(path); !errors.Is(err, ledger.ErrNewer) {
+			t.Errorf("reading: %v", err)
+		}
+	})
+	t.Run("ReadingDoesNotUpgradeAnOlderLedger", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "tieout.db")
+		open(t, path)
+		raw(t, path, `DELETE FROM goose_db_version WHERE version_id = 1`)
+		if _, err := readOnly(path); err == nil || !strings.Contains(err.Error(), "older version") {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("RefusesWhatIsNoLedger", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "notes.txt")
+		if err := os.WriteFile(path, []byte(strings.Repeat("not a database\n", 100)), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ledger.Open(t.Context(), ledger.Config{Path: path, Now: func() time.Time { return now }}); err == nil {
+			t.Error("opened for writing")
+		}
+		if _, err := readOnly(path); err == nil {
+			t.Error("opened for reading")
+		}
+	})
+	t.Run("ReadOnlyNeedsALedger", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "none.db")
+		if _, err := readOnly(path); err == nil {
+			t.Error("opened")
+		}
+		if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("it was made: %v", err)
 		}
 	})
 	t.Run("ReadOnlyWritesNothing", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "tieout.db")
-		open(t, path)
-		l, err := ledger.Open(t.Context(), ledger.Config{Path: path, ReadOnly: true, Now: func() time.Time { return now }})
+		w := open(t, path)
+		run := start(t, w, schema.SyncRun)
+		before := rowsStored(t, path)
+		l, err := readOnly(path)
 		if err != nil {
 			t.Fatal(err)
 		}
 		defer l.Close()
-		if _, err := l.StartRun(t.Context(), schema.Run{Kind: schema.SyncRun, StartedAt: now}); err == nil {
-			t.Error("started a run")
+		_, startErr := l.StartRun(t.Context(), schema.Run{Kind: schema.SyncRun, StartedAt: now})
+		_, finishErr := l.FinishRun(t.Context(), run)
+		_, commitErr := l.Commit(t.Context(), group(run, entry("a", -1, schema.Posted)))
+		_, findingsErr := l.SaveFindings(t.Context(), ledger.FindingSet{Run: run.ID})
+		_, _, fundingsErr := l.ImportFundings(t.Context(), run.ID, "f.csv", []schema.Funding{{ID: "x", Amount: usd(1), SentAt: now}})
+		dropErr := l.DropCheckpoint(t.Context(), "bill-main", schema.Transactions, schema.Window{})
+		for what, err := range map[string]error{
+			"StartRun": startErr, "FinishRun": finishErr, "Commit": commitErr, "SaveFindings": findingsErr,
+			"ImportFundings": fundingsErr, "DropCheckpoint": dropErr,
+		} {
+			if err == nil || !strings.Contains(err.Error(), "reading only") {
+				t.Errorf("%s: %v", what, err)
+			}
+		}
+		same(t, "rows", rowsStored(t, path), before)
+	})
+	t.Run("ReadOnlyOpensACopyThatIsNotInWriteAheadMode", func(t *testing.T) {
+		dir := t.TempDir()
+		path, copied := filepath.Join(dir, "tieout.db"), filepath.Join(dir, "copy.db")
+		l := open(t, path)
+		commit(t, l, group(start(t, l, schema.SyncRun), entry("a", -1, schema.Posted)))
+		raw(t, path, `VACUUM INTO '`+copied+`'`)
+		c, err := readOnly(copied)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		verify(t, c)
+		if n := len(entries(t, c, 0)); n != 1 {
+			t.Errorf("%d entries", n)
 		}
 	})
 }
 
 func TestLock(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "tieout.db")
+	path := filepath.Join(t.TempDir(), "new folder", "tieout.db")
 	lock, err := ledger.Lock(path, now)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := ledger.Lock(path, now); err == nil {
-		t.Error("two owners")
+	for name, want := range map[string]fs.FileMode{path + ".lock": 0o600, filepath.Dir(path): 0o700} {
+		info, err := os.Stat(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode().Perm() != want {
+			t.Errorf("%s has mode %v", filepath.Base(name), info.Mode())
+		}
+	}
+	_, err = ledger.Lock(path, now.Add(time.Hour))
+	if err == nil {
+		t.Fatal("two owners")
+	}
+	for _, want := range []string{path, "process " + strconv.Itoa(os.Getpid()), "since 2026-08-31T07:00:00Z"} {
+		if !strings.Contains(err.Error(), want) {
+			t.Errorf("%q does not say %q", err, want)
+		}
 	}
 	if err := lock.Unlock(); err != nil {
 		t.Fatal(err)
@@ -241,7 +350,128 @@ func TestLock(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(again.Unlock()); err != nil {
+	if err := again.Unlock(); err != nil {
 		t.Fatal(err)
 	}
+}
+
+func TestRuns(t *testing.T) {
+	t.Run("ARunIsRecordedAsItWasGiven", func(t *testing.T) {
+		l := fresh(t)
+		started, err := l.StartRun(t.Context(), schema.Run{
+			Kind: schema.BackfillRun, StartedAt: now, Period: schema.Window{From: now.AddDate(0, -1, 0), To: now}, Zone: "America/New_York",
+			Version: "1.2", Parameters: `{"a":"ü"}`,
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		started.Status, started.Error, started.FinishedAt = schema.Partial, "slash-main: 429", now.Add(time.Minute)
+		finished, err := l.FinishRun(t.Context(), started)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := l.Run(t.Context(), started.ID)
+		if err != nil {
+			t.Fatal(err)
+		}
+		root, err := l.Root(t.Context())
+		if err != nil || root == "" {
+			t.Fatalf("root %q: %v", root, err)
+		}
+		want := started
+		want.Root = root
+		same(t, "run", got, want)
+		same(t, "finished", finished, want)
+	})
+	t.Run("AreNumberedFromOneAndListedNewestFirst", func(t *testing.T) {
+		l := fresh(t)
+		for range 3 {
+			finish(t, l, start(t, l, schema.SyncRun))
+		}
+		runs, err := l.Runs(t.Context(), 2)
+		if err != nil || len(runs) != 2 || runs[0].ID != 3 || runs[1].ID != 2 {
+			t.Errorf("%+v %v", runs, err)
+		}
+		if runs, err = l.Runs(t.Context(), 0); err != nil || len(runs) != 3 {
+			t.Errorf("%+v %v", runs, err)
+		}
+	})
+	t.Run("OneThatIsNotThereIsNotFound", func(t *testing.T) {
+		if _, err := fresh(t).Run(t.Context(), 7); !errors.Is(err, ledger.ErrNotFound) {
+			t.Errorf("%v", err)
+		}
+	})
+	t.Run("OneWhoseProcessDiedIsInterruptedByTheNext", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "tieout.db")
+		l := open(t, path)
+		dead := start(t, l, schema.SyncRun)
+		commit(t, l, group(dead, entry("a", -1, schema.Posted)))
+		next := start(t, open(t, path), schema.SyncRun)
+		got, err := l.Run(t.Context(), dead.ID)
+		if err != nil || got.Status != schema.Interrupted || got.Error == "" || !got.FinishedAt.IsZero() {
+			t.Errorf("%+v %v", got, err)
+		}
+		if got, err := l.Run(t.Context(), next.ID); err != nil || got.Status != schema.Running {
+			t.Errorf("%+v %v", got, err)
+		}
+		if len(entries(t, l, dead.ID)) != 1 {
+			t.Error("what it had stored is gone")
+		}
+		verify(t, l)
+	})
+	t.Run("TheClockFinishesARunThatDoesNotSayWhen", func(t *testing.T) {
+		l := fresh(t)
+		if run := finish(t, l, start(t, l, schema.SyncRun)); !run.FinishedAt.Equal(now) {
+			t.Errorf("%v", run.FinishedAt)
+		}
+	})
+}
+
+func TestIterators(t *testing.T) {
+	t.Run("RunBesideOneAnotherAndBesideAWriter", func(t *testing.T) {
+		l := fresh(t)
+		run := start(t, l, schema.SyncRun)
+		commit(t, l, group(run, entry("a", -1, schema.Posted), entry("b", -2, schema.Posted)))
+		n := 0
+		for e, err := range l.View(0).Entries.Entries(t.Context(), schema.EntryFilter{}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			commit(t, l, group(run, entry("late-"+e.ExternalID, -3, schema.Posted)))
+			for _, err := range l.View(0).Entries.Entries(t.Context(), schema.EntryFilter{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				n++
+			}
+		}
+		if n != 3+4 {
+			t.Errorf("the inner loops read %d entries; the outer one must go on with what there was when it began", n)
+		}
+	})
+	t.Run("GiveTheirConnectionBackWhenLeftEarly", func(t *testing.T) {
+		l := fresh(t)
+		commit(t, l, group(start(t, l, schema.SyncRun), entry("a", -1, schema.Posted), entry("b", -2, schema.Posted)))
+		for range 100 {
+			for _, err := range l.View(0).Entries.Entries(t.Context(), schema.EntryFilter{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
+				break
+			}
+		}
+	})
+	t.Run("EndWithAnErrorWhenTheContextIsDone", func(t *testing.T) {
+		l := fresh(t)
+		commit(t, l, group(start(t, l, schema.SyncRun), entry("a", -1, schema.Posted)))
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		var errs []error
+		for _, err := range l.View(0).Entries.Entries(ctx, schema.EntryFilter{}) {
+			errs = append(errs, err)
+		}
+		if len(errs) != 1 || !errors.Is(errs[0], context.Canceled) {
+			t.Errorf("%v", errs)
+		}
+	})
 }
