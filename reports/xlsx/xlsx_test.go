@@ -159,7 +159,11 @@ func TestWrite_Cells(t *testing.T) {
 }
 
 func TestWrite_FormulasCarryTheirValues(t *testing.T) {
-	f := open(t, written(t, Writer{}, book(t)))
+	w := written(t, Writer{}, book(t))
+	if summary := partOf(t, w, "xl/worksheets/sheet1.xml"); strings.Contains(summary, `t="str"`) || !strings.Contains(summary, "<f>ROUND(") {
+		t.Error("formulas are not typed as numbers")
+	}
+	f := open(t, w)
 	for at, want := range map[string]string{"B4": "-12.45", "B5": "1"} {
 		if got := raw(t, f, "Summary", at); got != want {
 			t.Errorf("%s holds %q, want %q", at, got, want)

@@ -38,7 +38,16 @@ type part struct {
 	crc        hash.Hash32
 	deflate    *flate.Writer
 	buffer     *bytes.Buffer // of the part that is sorted before it is compressed; else nil
+	tail       []byte        // not compressed yet: what comes next may make asText of it
 }
+
+// excelize writes every formula as one that gives text, and a program that does not compute takes the value beside it for
+// text then. All formulas here give numbers, which is what a cell without a type holds. Text of a user cannot look like
+// this: its angle brackets are escaped.
+const (
+	asText   = ` t="str"><f>`
+	asNumber = `><f>`
+)
 
 // newZipWriter spools into the folder dir. The caller removes it with discard.
 func newZipWriter(out io.Writer, dir string) (*zipWriter, error) {
@@ -75,12 +84,22 @@ func (z *zipWriter) Create(name string) (io.Writer, error) {
 	return p, nil
 }
 
-// Write compresses the part's bytes.
+// Write compresses the part's bytes, with its formulas as numbers.
 func (p *part) Write(b []byte) (int, error) {
+	all := bytes.ReplaceAll(append(p.tail, b...), []byte(asText), []byte(asNumber))
+	whole := max(0, len(all)-len(asText)+1)
+	if err := p.compress(all[:whole]); err != nil {
+		return 0, err
+	}
+	p.tail = append([]byte(nil), all[whole:]...)
+	return len(b), nil
+}
+
+func (p *part) compress(b []byte) error {
 	n, err := p.deflate.Write(b)
 	p.size += int64(n)
 	_, _ = p.crc.Write(b[:n]) // never fails
-	return n, err
+	return err
 }
 
 // finish ends the part that is being written.
@@ -98,6 +117,10 @@ func (z *zipWriter) finish() error {
 			return err
 		}
 	}
+	if err := p.compress(p.tail); err != nil {
+		return err
+	}
+	p.tail = nil
 	if err := p.deflate.Close(); err != nil {
 		return err
 	}
