@@ -19,7 +19,10 @@ func (w *World) breaches(c *card) (found []Answer) {
 	}
 	if c.book.provider == schema.Bill && !c.share && len(c.limits) > 0 && c.figure > c.limits[0].amount {
 		a := c.answer(schema.LimitBreach, "reported-over-limit", schema.High).of(c.limits[0].amount, c.figure)
-		from, to, _ := c.budget.period()
+		from, to, ok := c.budget.period()
+		if !ok {
+			from, to = w.now, w.now // no window is known: the instant of the observation
+		}
 		found = []Answer{a.in(from, to)} // with a computed finding for the same period it is one
 	}
 	return found

@@ -38,7 +38,7 @@ func (w *World) drifts(b *book) (found []Answer) {
 		}
 		posted, both := w.ledgerSum(c, onPosted), w.ledgerSum(c, onBoth)
 		switch actual := unit(c); {
-		case actual == posted && actual == both:
+		case posted == both && actual == both: // says nothing about the basis
 		case actual == posted:
 			agreed[onPosted]++
 		case actual == both:
@@ -70,10 +70,11 @@ func (w *World) drifts(b *book) (found []Answer) {
 		found = append(found, a.in(from, w.now))
 	}
 	if agreed[onPosted] > 0 && agreed[onBoth] > 0 {
-		found = append(found, Answer{
+		mixed := Answer{
 			Code: schema.BalanceDrift, Reason: "mixed-basis", Severity: schema.Low, Source: b.source, Provider: b.provider,
 			Note: fmt.Sprintf("%d cards agree only without their pending rows, %d only with them.", agreed[onPosted], agreed[onBoth]),
-		})
+		}
+		found = append(found, mixed.in(w.now, w.now))
 	}
 	return found
 }

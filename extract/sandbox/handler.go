@@ -151,7 +151,7 @@ func (w *World) errorBody(p schema.Provider, f *problem) any {
 }
 
 // maxPicks bounds how many filtered lists are kept for their next pages.
-const maxPicks = 64
+const maxPicks = 16
 
 // picks keeps filtered lists, so that a walk over many pages filters once.
 type picks struct {

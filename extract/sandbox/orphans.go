@@ -151,6 +151,10 @@ func (w *World) orphan(ref string, sent []FundingRow, topups []*row) []Answer {
 	if at < w.from || at >= w.now {
 		return nil
 	}
+	if len(live) > 1 { // which of the two is meant is not said
+		a.EntryID = ""
+		return []Answer{a}
+	}
 	return []Answer{a.in(at, at)}
 }
 

@@ -190,8 +190,9 @@ func drifting(why string, shape func(*draft), plan string, plant func(*draft) bo
 	}}
 }
 
-// counted are the posted rows that the figure counts, with what each gives to it.
+// counted is what the posted rows that the figure counts give to it, oldest first.
 func (d *draft) counted() (parts []int64) {
+	d.sort()
 	for _, r := range d.rows {
 		if amount, in := d.w.part(d.card, r, onPosted); in && amount > 0 {
 			parts = append(parts, amount)
@@ -242,6 +243,7 @@ func plantOne(d *draft) bool {
 
 func plantTwo(d *draft) bool {
 	parts := d.counted()
+	parts = parts[max(0, len(parts)-6):] // a provider lags behind with what came last
 	if len(parts) < 2 {
 		return false
 	}
@@ -257,8 +259,14 @@ func plantDeclines(d *draft) bool {
 	}
 	var sum int64
 	for _, r := range d.rows {
-		if r.status == schema.Declined && r.occurred >= from {
+		if r.occurred < from {
+			continue
+		}
+		switch r.status {
+		case schema.Declined:
 			sum -= r.amount
+		case schema.Failed:
+			return false // whether a failed purchase is a decline is not said
 		}
 	}
 	d.shift(sum)
@@ -372,7 +380,7 @@ func (w *World) parts(d dice, p schema.Provider, mixed bool) (first, clean, plan
 			ordinary(billCard("MONTHLY")), ordinary(billCard("QUARTERLY")), ordinary(billCard("YEARLY")), ordinary(billCard("WEEKLY")),
 			ordinary(billCard("DAILY")), ordinary(billCard("NONE")), ordinary(billPlainID), quietly(billFrozen), quietly(billPhysical),
 		)
-		planted = append(drifts, dated, undated, gaveRoomBack())
+		planted = slices.Concat(drifts, []scenario{dated, undated, gaveRoomBack()})
 		deleted := quietly(billDeleted)
 		deleted.unlisted = true
 		first = []scenario{

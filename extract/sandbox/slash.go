@@ -117,7 +117,8 @@ func (w *World) slashCards(b *book, r *http.Request) (any, *problem) {
 	list := slices.DeleteFunc(slices.Clone(b.cards), func(c *card) bool {
 		return status != "" && c.status != status || differs(q.Get("filter:accountId"), w.slashAccount()) ||
 			differs(q.Get("filter:legalEntityId"), w.entity) || differs(q.Get("filter:cardGroupName"), c.group) ||
-			differs(q.Get("filter:cardGroupId"), slashGroup(c.group)) || q.Has("filter:virtualAccountId") || q.Has("filter:modifier")
+			differs(q.Get("filter:cardGroupId"), slashGroup(c.group)) ||
+			q.Get("filter:virtualAccountId") != "" || q.Get("filter:modifier") != ""
 	})
 	slices.SortStableFunc(list, func(x, y *card) int {
 		n := cmp.Compare(x.created, y.created)
@@ -244,7 +245,7 @@ func (w *World) slashPick(b *book, r *http.Request) ([]*row, *problem) {
 		return within(x.shown, "date") && within(x.auth, "authorized_at") && !differs(status, slashStatus(x.word)) &&
 			!differs(detailed, x.word) && !differs(category, x.category) && !differs(account, w.slashAccount()) &&
 			!differs(q.Get("filter:legalEntityId"), w.entity) && !differs(q.Get("filter:cardId"), x.cardID()) &&
-			!differs(q.Get("filter:cardGroupId"), x.slashGroup()) && !q.Has("filter:virtualAccountId") &&
+			!differs(q.Get("filter:cardGroupId"), x.slashGroup()) && q.Get("filter:virtualAccountId") == "" &&
 			!differs(q.Get("filter:providerAuthorizationId"), x.providerAuthorization())
 	}, newestFirst), nil
 }
