@@ -14,6 +14,7 @@ import (
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"sync"
 	"testing"
 	"time"
@@ -55,13 +56,11 @@ func client(t *testing.T, c Config) *Client {
 }
 
 // script answers the n-th request with the n-th step, and all later ones with the last.
-func script(t *testing.T, steps ...http.HandlerFunc) (*httptest.Server, *int) {
+func script(t *testing.T, steps ...http.HandlerFunc) (*httptest.Server, *atomic.Int64) {
 	t.Helper()
-	n := new(int)
+	n := new(atomic.Int64) // a request that was given up may still be served beside the next
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		step := steps[min(*n, len(steps)-1)]
-		*n++
-		step(w, r)
+		steps[min(int(n.Add(1)), len(steps))-1](w, r)
 	}))
 	t.Cleanup(srv.Close)
 	return srv, n
@@ -115,8 +114,8 @@ func TestRetry(t *testing.T) {
 			srv, n := script(t, first, first, status(200, `{}`))
 			var w waits
 			answer, err := get(t, client(t, config(srv.URL, &w)))
-			if err != nil || answer.Retries != 2 || *n < 3 || len(w.list) != 2 || !answer.ReceivedAt.Equal(noon) {
-				t.Errorf("%+v, %v, %d requests, waits %v", answer, err, *n, w.list)
+			if err != nil || answer.Retries != 2 || n.Load() < 3 || len(w.list) != 2 || !answer.ReceivedAt.Equal(noon) {
+				t.Errorf("%+v, %v, %d requests, waits %v", answer, err, n.Load(), w.list)
 			}
 		})
 	}
@@ -126,8 +125,8 @@ func TestRetry(t *testing.T) {
 			var w waits
 			_, err := get(t, client(t, config(srv.URL, &w)))
 			var status *StatusError
-			if !errors.As(err, &status) || status.Status != code || *n != 1 {
-				t.Errorf("%v, %d requests", err, *n)
+			if !errors.As(err, &status) || status.Status != code || n.Load() != 1 {
+				t.Errorf("%v, %d requests", err, n.Load())
 			}
 		})
 	}
@@ -135,8 +134,8 @@ func TestRetry(t *testing.T) {
 		srv, n := script(t, status(503, `{"message":"come back later"}`))
 		var w waits
 		_, err := get(t, client(t, config(srv.URL, &w)))
-		if err == nil || err.Error() != "after 6 attempts: 503 Service Unavailable: come back later" || *n != 6 || len(w.list) != 5 {
-			t.Errorf("%v, %d requests, waits %v", err, *n, w.list)
+		if err == nil || err.Error() != "after 6 attempts: 503 Service Unavailable: come back later" || n.Load() != 6 || len(w.list) != 5 {
+			t.Errorf("%v, %d requests, waits %v", err, n.Load(), w.list)
 		}
 		for i, wait := range w.list { // half a second, then half as much again or more, with jitter
 			if wait <= 0 || wait > time.Minute || i == 4 && wait < 500*time.Millisecond {
@@ -152,8 +151,8 @@ func TestRetry(t *testing.T) {
 		})
 		var w waits
 		_, err := client(t, config(srv.URL, &w)).Session().Get(ctx, Path("x"), nil, nil)
-		if !errors.Is(err, context.Canceled) || *n != 1 {
-			t.Errorf("%v, %d requests", err, *n)
+		if !errors.Is(err, context.Canceled) || n.Load() != 1 {
+			t.Errorf("%v, %d requests", err, n.Load())
 		}
 	})
 	t.Run("RunsTheCheckWithinTheAttempt", func(t *testing.T) {
@@ -163,15 +162,15 @@ func TestRetry(t *testing.T) {
 			_, err := v.LookupRows("results")
 			return err
 		})
-		if err != nil || *n != 2 {
-			t.Errorf("%v, %d requests", err, *n)
+		if err != nil || n.Load() != 2 {
+			t.Errorf("%v, %d requests", err, n.Load())
 		}
 	})
 	t.Run("GivesUpOnAServerThatSpeaksNoTLS", func(t *testing.T) {
 		srv, n := script(t, status(200, `{}`))
 		var w waits
 		_, err := get(t, client(t, config(strings.Replace(srv.URL, "http:", "https:", 1), &w)))
-		if err == nil || len(w.list) != 0 || *n != 0 {
+		if err == nil || len(w.list) != 0 || n.Load() != 0 {
 			t.Errorf("%v, waits %v", err, w.list)
 		}
 	})
@@ -251,8 +250,8 @@ func TestWait(t *testing.T) {
 		var w waits
 		_, err := get(t, client(t, config(srv.URL, &w)))
 		var status *StatusError
-		if !errors.Is(err, ErrBudget) || !errors.As(err, &status) || *n != 1 || len(w.list) != 0 {
-			t.Errorf("%v, %d requests, waits %v", err, *n, w.list)
+		if !errors.Is(err, ErrBudget) || !errors.As(err, &status) || n.Load() != 1 || len(w.list) != 0 {
+			t.Errorf("%v, %d requests, waits %v", err, n.Load(), w.list)
 		}
 	})
 	t.Run("EndsTheWalkWhenTheBudgetIsSpent", func(t *testing.T) {
@@ -264,8 +263,8 @@ func TestWait(t *testing.T) {
 		if _, err := session.Get(t.Context(), Path("x"), nil, nil); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := session.Get(t.Context(), Path("x"), nil, nil); !errors.Is(err, ErrBudget) || *n != 3 {
-			t.Errorf("%v, %d requests", err, *n)
+		if _, err := session.Get(t.Context(), Path("x"), nil, nil); !errors.Is(err, ErrBudget) || n.Load() != 3 {
+			t.Errorf("%v, %d requests", err, n.Load())
 		}
 	})
 }
@@ -381,8 +380,8 @@ func TestBounds(t *testing.T) {
 			conf := config(srv.URL, &w)
 			conf.MaxBytes = bound
 			_, err := get(t, client(t, conf))
-			if errors.Is(err, ErrTooLarge) != c.large || (err == nil) == c.large || *n != 1 {
-				t.Errorf("%v, %d requests", err, *n)
+			if errors.Is(err, ErrTooLarge) != c.large || (err == nil) == c.large || n.Load() != 1 {
+				t.Errorf("%v, %d requests", err, n.Load())
 			}
 			if c.large && !strings.Contains(err.Error(), "more than 1048576 bytes") {
 				t.Errorf("%v does not name the bound", err)
@@ -415,8 +414,8 @@ func TestBounds(t *testing.T) {
 			runtime.ReadMemStats(&before)
 			_, err := get(t, made)
 			runtime.ReadMemStats(&after)
-			if !errors.Is(err, ErrTooLarge) || *n != 1 {
-				t.Errorf("%v, %d requests", err, *n)
+			if !errors.Is(err, ErrTooLarge) || n.Load() != 1 {
+				t.Errorf("%v, %d requests", err, n.Load())
 			}
 			// All that was allocated, freed or not, so more than was ever held at once.
 			if used := after.TotalAlloc - before.TotalAlloc; used > 256<<20 {
@@ -427,8 +426,8 @@ func TestBounds(t *testing.T) {
 	t.Run("AnEncodingThatWasNotAskedFor", func(t *testing.T) {
 		srv, n := script(t, status(200, "xx", "Content-Encoding", "br"))
 		var w waits
-		if _, err := get(t, client(t, config(srv.URL, &w))); err == nil || !strings.Contains(err.Error(), "content encoding") || *n != 1 {
-			t.Errorf("%v, %d requests", err, *n)
+		if _, err := get(t, client(t, config(srv.URL, &w))); err == nil || !strings.Contains(err.Error(), "content encoding") || n.Load() != 1 {
+			t.Errorf("%v, %d requests", err, n.Load())
 		}
 	})
 }
