@@ -440,6 +440,23 @@ func TestBadAnswers_LoseNothingElse(t *testing.T) {
 	}
 }
 
+func TestUnknownVersion_NamesTheSupportedOnes(t *testing.T) {
+	s := newSite(t, sandbox.Config{Seed: 9, Transactions: 300}, nil)
+	path := filepath.Join(s.dir, "tieout.yaml")
+	config, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config = bytes.Replace(config, []byte("    provider: whop\n"), []byte("    provider: whop\n    api_version: \"1999-01-01\"\n"), 1)
+	if err := os.WriteFile(path, config, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, stdout, stderr := s.run(t, "sync")
+	if code != exitPartial || !strings.Contains(stderr, "whop-main") || !strings.Contains(stderr, "2026-06-09") {
+		t.Errorf("exit %d\n%s%s", code, stdout, stderr)
+	}
+}
+
 // endless is JSON that never ends.
 type endless struct{}
 
