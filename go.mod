@@ -3,6 +3,7 @@ module github.com/tieout/tieout
 go 1.26.8
 
 require (
+	github.com/Rhymond/go-money v1.0.15
 	github.com/cenkalti/backoff/v5 v5.0.3
 	github.com/gofrs/flock v0.13.1
 	github.com/google/go-cmp v0.7.0

@@ -55,8 +55,13 @@ func describe(card *schema.Card, o schema.Observation) {
 		return
 	}
 	for _, f := range []struct{ to, from *string }{
-		{&card.AltID, &known.AltID}, {&card.Name, &known.Name}, {&card.Last4, &known.Last4}, {&card.Type, &known.Type},
-		{&card.Status, &known.Status}, {&card.Currency, &known.Currency}, {&card.BudgetID, &known.BudgetID},
+		{&card.AltID, &known.AltID},
+		{&card.Name, &known.Name},
+		{&card.Last4, &known.Last4},
+		{&card.Type, &known.Type},
+		{&card.Status, &known.Status},
+		{&card.Currency, &known.Currency},
+		{&card.BudgetID, &known.BudgetID},
 	} {
 		if *f.to == "" {
 			*f.to = *f.from

@@ -168,8 +168,10 @@ func TestFindings(t *testing.T) {
 			},
 			"another card, source, figure and check were not checkable": {
 				ledger.FindingSet{NotCheckable: []schema.Judgement{
-					{Code: schema.BalanceDrift, CardID: "other"}, {Code: schema.BalanceDrift, Source: "other"},
-					{Code: schema.BalanceDrift, Figure: "utilization"}, {Code: schema.LimitBreach},
+					{Code: schema.BalanceDrift, CardID: "other"},
+					{Code: schema.BalanceDrift, Source: "other"},
+					{Code: schema.BalanceDrift, Figure: "utilization"},
+					{Code: schema.LimitBreach},
 				}},
 				map[string]schema.FindingStatus{"card": schema.Resolved, "window": schema.Resolved},
 			},

@@ -15,6 +15,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
@@ -103,11 +104,9 @@ func pragma(p string) string { return "_pragma=" + url.QueryEscape(p) }
 
 // connect opens a pool. Settings stand in the DSN, so that each connection of the pool has them.
 func connect(path string, connections int, settings ...string) (*sqlx.DB, error) {
-	dsn := (&url.URL{Scheme: "file", Path: filepath.ToSlash(path)}).String() + "?"
-	for _, s := range append(settings, pragma("busy_timeout(10000)"), pragma("cache_size(-131072)"), pragma("temp_store(2)")) {
-		dsn += s + "&"
-	}
-	db, err := sqlx.Open("sqlite", dsn[:len(dsn)-1])
+	settings = append(settings, pragma("busy_timeout(10000)"), pragma("cache_size(-131072)"), pragma("temp_store(2)"))
+	file := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: strings.Join(settings, "&")}
+	db, err := sqlx.Open("sqlite", file.String())
 	if err != nil {
 		return nil, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"errors"
+	"io"
 	"io/fs"
 	"iter"
 	"os"
@@ -31,12 +32,15 @@ func open(t *testing.T, path string) *ledger.Ledger {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-	})
+	t.Cleanup(func() { closing(t, l) })
 	return l
+}
+
+func closing(t *testing.T, c io.Closer) {
+	t.Helper()
+	if err := c.Close(); err != nil {
+		t.Error(err)
+	}
 }
 
 func fresh(t *testing.T) *ledger.Ledger {
@@ -134,11 +138,7 @@ func raw(t *testing.T, path string, statements ...string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	defer closing(t, db)
 	for _, s := range statements {
 		if _, err := db.ExecContext(t.Context(), s); err != nil {
 			t.Fatalf("%s: %v", s, err)
@@ -153,11 +153,7 @@ func rowsStored(t *testing.T, path string) map[string]int64 {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer func() {
-		if err := db.Close(); err != nil {
-			t.Error(err)
-		}
-	}()
+	defer closing(t, db)
 	counts := map[string]int64{}
 	for _, name := range tableNames(t, db) {
 		var n int64
@@ -284,7 +280,7 @@ func TestOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer l.Close()
+		t.Cleanup(func() { closing(t, l) })
 		_, startErr := l.StartRun(t.Context(), schema.Run{Kind: schema.SyncRun, StartedAt: now})
 		_, finishErr := l.FinishRun(t.Context(), run)
 		_, commitErr := l.Commit(t.Context(), group(run, entry("a", -1, schema.Posted)))
@@ -311,7 +307,7 @@ func TestOpen(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		defer c.Close()
+		t.Cleanup(func() { closing(t, c) })
 		verify(t, c)
 		if n := len(entries(t, c, 0)); n != 1 {
 			t.Errorf("%d entries", n)

@@ -78,7 +78,7 @@ func tampered(t *testing.T, file []byte, root string, statements ...string) stri
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer closing(t, l)
 	v, err := l.Verify(t.Context(), root)
 	if err != nil {
 		t.Fatal(err)
@@ -99,31 +99,36 @@ func chained(t *testing.T, file []byte) map[string][]column {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer db.Close()
+	defer closing(t, db)
 	tables := map[string][]column{}
 	for _, table := range tableNames(t, db) {
 		if table == "checkpoints" || table == "checkpoint_ids" {
 			continue // gone when a walk has ended
 		}
-		rows, err := db.QueryContext(t.Context(), `SELECT name, type FROM pragma_table_info(?) WHERE name <> 'id'`, table)
-		if err != nil {
-			t.Fatal(err)
-		}
-		for rows.Next() {
-			var c column
-			if err := rows.Scan(&c.name, &c.kind); err != nil {
-				t.Fatal(err)
-			}
-			tables[table] = append(tables[table], c)
-		}
-		if err := rows.Err(); err != nil {
-			t.Fatal(err)
-		}
-		if err := rows.Close(); err != nil {
-			t.Fatal(err)
-		}
+		tables[table] = columnsOf(t, db, table)
 	}
 	return tables
+}
+
+func columnsOf(t *testing.T, db *sql.DB, table string) []column {
+	t.Helper()
+	rows, err := db.QueryContext(t.Context(), `SELECT name, type FROM pragma_table_info(?) WHERE name <> 'id'`, table)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var columns []column
+	for rows.Next() {
+		var c column
+		if err := rows.Scan(&c.name, &c.kind); err != nil {
+			t.Fatal(err)
+		}
+		columns = append(columns, c)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return columns
 }
 
 func TestVerify(t *testing.T) {
