@@ -578,6 +578,22 @@ func TestBitnob(t *testing.T) {
 			t.Errorf("%d rows of listed cards and %d of the unlisted one, want %d", n, unlisted, len(every))
 		}
 	})
+	t.Run("CallsAWithdrawalACredit", func(t *testing.T) {
+		words := map[string]map[string]bool{}
+		for _, r := range every {
+			method := str(r, "method")
+			if words[method] == nil {
+				words[method] = map[string]bool{}
+			}
+			words[method][str(r, "type")] = true
+		}
+		want := map[string]map[string]bool{
+			"topup": {"credit": true}, "withdrawal": {"credit": true}, "purchase": {"debit": true}, "refund": {"credit": true},
+		}
+		if diff := cmp.Diff(want, words); diff != "" {
+			t.Error(diff)
+		}
+	})
 	t.Run("WritesAmountsTwiceWithoutASign", func(t *testing.T) {
 		for _, r := range every {
 			amount, ok := readCents(str(r, "amount"))
