@@ -6,13 +6,8 @@ import (
 	"maps"
 	"slices"
 
-	"github.com/jmoiron/sqlx"
-
 	"github.com/tieout/tieout/schema"
 )
-
-// in is sqlx.In.
-func in(query string, args ...any) (string, []any, error) { return sqlx.In(query, args...) }
 
 // cardRow is a version of a card as it is stored.
 type cardRow struct {

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jmoiron/sqlx"
+
 	"github.com/tieout/tieout/schema"
 )
 
@@ -216,7 +218,7 @@ func (t *tx) currentEntries(ctx context.Context, source string, ids []string) (m
 }
 
 func (t *tx) currentChunk(ctx context.Context, source string, ids []string, into map[string]*entryRow) error {
-	query, args, err := in(entrySelect+`WHERE closed_seq IS NULL AND source = ? AND external_id IN (?)`, source, ids)
+	query, args, err := sqlx.In(entrySelect+`WHERE closed_seq IS NULL AND source = ? AND external_id IN (?)`, source, ids)
 	if err != nil {
 		return err
 	}

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 
 	"github.com/tieout/tieout/schema"
@@ -35,12 +36,11 @@ func (l *Ledger) ImportFundings(ctx context.Context, run int64, file string, fun
 			return err
 		}
 		var gone [][]any
-		for id := range had {
+		for _, id := range slices.Sorted(maps.Keys(had)) {
 			if !has[id] {
 				gone = append(gone, []any{file, id, int64(0)})
 			}
 		}
-		slices.SortFunc(gone, func(a, b []any) int { return compareText(a[1], b[1]) })
 		if err := t.insert(ctx, "funding_events", gone); err != nil {
 			return err
 		}
@@ -55,17 +55,6 @@ func (l *Ledger) ImportFundings(ctx context.Context, run int64, file string, fun
 		return 0, 0, fmt.Errorf("import fundings (%s): %w", file, err)
 	}
 	return added, withdrawn, nil
-}
-
-func compareText(a, b any) int {
-	x, y := a.(string), b.(string)
-	switch {
-	case x < y:
-		return -1
-	case x > y:
-		return 1
-	}
-	return 0
 }
 
 func difference(a, b map[string]bool) (n int64) {

@@ -92,7 +92,8 @@ func TestFundings(t *testing.T) {
 		if _, _, withdrawn := importing(t, l, "a.csv"); withdrawn != 0 || ids(t, l, 0) != "x" {
 			t.Errorf("%d withdrawn while the other file has it", withdrawn)
 		}
-		if _, _, withdrawn := importing(t, l, "b.csv"); withdrawn != 1 || ids(t, l, 0) != "" {
+		importing(t, l, "b.csv", funding("x", 1), funding("y", 1), funding("z", 1))
+		if _, _, withdrawn := importing(t, l, "b.csv"); withdrawn != 3 || ids(t, l, 0) != "" {
 			t.Errorf("%d withdrawn once neither has it", withdrawn)
 		}
 		verify(t, l)
