@@ -295,6 +295,18 @@ func TestLinks(t *testing.T) {
 			t.Errorf("once it is posted: %s", e.Status)
 		}
 	})
+	t.Run("AReversalThatWasDeclinedStaysDeclined", func(t *testing.T) {
+		l := fresh(t)
+		run := start(t, l, schema.SyncRun)
+		declined := reversal
+		declined.Status = schema.Declined
+		g := group(run, auth, capture, declined)
+		g.Batch.Links = []schema.Link{{From: "auth", To: "clear", Basis: schema.Cleared}, {From: "neg", To: "auth", Basis: schema.Reverses}}
+		commit(t, l, g)
+		if e := entries(t, l, 0)["neg"]; e.Status != schema.Declined || e.LinkedID != "auth" {
+			t.Errorf("%s linked to %q", e.Status, e.LinkedID)
+		}
+	})
 	t.Run("LinksOfAnotherSourceAreNone", func(t *testing.T) {
 		l := fresh(t)
 		run := start(t, l, schema.SyncRun)

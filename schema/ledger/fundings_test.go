@@ -67,7 +67,8 @@ func TestFundings(t *testing.T) {
 		}
 	})
 	t.Run("ALineGoneFromItsFileIsWithdrawnAndKnownAsOfBefore", func(t *testing.T) {
-		l := fresh(t)
+		path := filepath.Join(t.TempDir(), "tieout.db")
+		l := open(t, path)
 		one, _, _ := importing(t, l, "a.csv", funding("x", 1), funding("y", 2))
 		two, added, withdrawn := importing(t, l, "a.csv", funding("y", 2), funding("z", 3))
 		if added != 1 || withdrawn != 1 {
@@ -75,6 +76,9 @@ func TestFundings(t *testing.T) {
 		}
 		if _, added, withdrawn := importing(t, l, "a.csv", funding("x", 1), funding("y", 2), funding("z", 3)); added != 1 || withdrawn != 0 {
 			t.Errorf("back again: %d added, %d withdrawn", added, withdrawn)
+		}
+		if n := rowsStored(t, path)["funding_events"]; n != 5 {
+			t.Errorf("two lines came, one came, one went and came back: that makes 5 events, not %d", n)
 		}
 		for asOf, want := range map[int64]string{0: "x y z", one.ID: "x y", two.ID: "y z"} {
 			if got := ids(t, l, asOf); got != want {

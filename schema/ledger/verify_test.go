@@ -207,6 +207,11 @@ func TestVerify(t *testing.T) {
 			}
 		}
 	})
+	t.Run("ACommitThatWasTakenOutIsNamed", func(t *testing.T) {
+		if problem := tampered(t, file, "", `DELETE FROM commits WHERE seq = 3`); problem != "commit 3 is missing" {
+			t.Errorf("%q", problem)
+		}
+	})
 	// Whoever cuts the end off cleanly leaves a chain that holds: only a root from outside shows it.
 	cut := []string{`DROP INDEX entries_current; DROP INDEX cards_current; DROP INDEX findings_current`}
 	for table := range tables {
