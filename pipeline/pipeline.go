@@ -362,15 +362,28 @@ func failed(s schema.Stream, err error) streamOutcome {
 	return streamOutcome{StreamResult: StreamResult{Stream: s, Verdict: schema.VerdictFailed, Reason: err.Error()}, err: err}
 }
 
-// syncBudgets lists the budgets and then asks by id for those that cards name and the list left out: the list can be empty
-// while a budget can be read by its id (BILL, budgets).
+// syncBudgets lists the budgets and then asks by id for those that cards name and that the list left out or gave without an
+// end: the list can be empty while a budget can be read by its id (BILL, budgets).
 func (p *Pipeline) syncBudgets(ctx context.Context, run schema.Run, s Source) streamOutcome {
 	o := p.walk(ctx, run, s, schema.Budgets, p.snapshot())
+	if o.err != nil {
+		return o
+	}
 	ids, err := p.Ledger.BudgetIDs(ctx, s.Name)
 	if err != nil {
 		return failed(schema.Budgets, err)
 	}
-	if len(ids) == 0 || o.err != nil {
+	known := map[string]bool{}
+	for b, err := range p.Ledger.View(0).Budgets.Budgets(ctx) {
+		if err != nil {
+			return failed(schema.Budgets, err)
+		}
+		if b.Source == s.Name && b.Run == run.ID && b.EndDate != "" {
+			known[b.ID], known[b.AltID] = true, true
+		}
+	}
+	ids = slices.DeleteFunc(ids, func(id string) bool { return known[id] })
+	if len(ids) == 0 {
 		return o
 	}
 	byID := p.fetch(ctx, run, s, schema.Budgets, ids)
