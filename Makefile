@@ -1,7 +1,7 @@
 GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TESTFLAGS ?= -timeout 25m
-FUZZTIME ?= 5s
+FUZZTIME ?= 20000x
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 # A static binary: no cgo. The version comes from here alone, so that equal sources make equal binaries.
@@ -43,7 +43,7 @@ $(LINT):
 	GOBIN=$(CURDIR)/bin CGO_ENABLED=0 $(GO) install github.com/golangci/golangci-lint/v2/cmd/golangci-lint@$(LINT_VERSION)
 	mv bin/golangci-lint $@
 
-fuzz: ## Run each fuzz target for FUZZTIME
+fuzz: ## Run each fuzz target FUZZTIME: a count such as 20000x, or a time such as 1m
 	@set -e; for file in $(FUZZ_FILES); do \
 		for target in $$(sed -nE 's/^func (Fuzz[A-Za-z0-9_]*)\(.*/\1/p' $$file); do \
 			echo "$$(dirname $$file) $$target"; \
