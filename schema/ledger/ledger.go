@@ -75,12 +75,12 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 			return nil, errors.New("there is no ledger yet: `tieout sync` makes it")
 		}
 	} else {
-		// SQLite gives its -wal and -shm files the mode of the database.
+		// SQLite gives its -wal and -shm files the mode of the database, which may have been copied here with a wider one.
 		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
 		if err != nil {
 			return nil, err
 		}
-		if err := f.Close(); err != nil {
+		if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
 			return nil, err
 		}
 		if l.write, err = connect(path, 1, "_txlock=immediate", pragma("journal_mode(WAL)"), pragma("synchronous(FULL)"),

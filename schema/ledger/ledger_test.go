@@ -218,6 +218,20 @@ func TestOpen(t *testing.T) {
 			}
 		}
 	})
+	t.Run("AWiderModeIsTightened", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "tieout.db")
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.Chmod(path, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		open(t, path)
+		info, err := os.Stat(path)
+		if err != nil || info.Mode().Perm() != 0o600 {
+			t.Errorf("%v, %v", info.Mode(), err)
+		}
+	})
 	t.Run("AnyFileNameWillDo", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "a?b %20#ü.db")
 		open(t, path)
