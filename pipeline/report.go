@@ -58,6 +58,15 @@ func (p *Pipeline) Report(ctx context.Context, r ReportRequest) (ReportResult, e
 // asOf finds the run that the report shows the ledger after, and the latest reconcile run at or before it. Report runs do
 // not count: they change nothing that a report shows.
 func (p *Pipeline) asOf(ctx context.Context, r ReportRequest) (asOf, reconciled schema.Run, err error) {
+	if r.AsOf != 0 {
+		run, err := p.Ledger.Run(ctx, r.AsOf)
+		if err != nil {
+			return asOf, reconciled, fmt.Errorf("%w; `tieout status` lists the runs", err)
+		}
+		if run.Status == schema.Running {
+			return asOf, reconciled, fmt.Errorf("run %d has not finished", r.AsOf)
+		}
+	}
 	runs, err := p.Ledger.Runs(ctx, 0)
 	if err != nil {
 		return asOf, reconciled, err
@@ -73,11 +82,8 @@ func (p *Pipeline) asOf(ctx context.Context, r ReportRequest) (asOf, reconciled 
 			return asOf, run, nil
 		}
 	}
-	switch {
-	case asOf.ID == 0:
+	if asOf.ID == 0 {
 		return asOf, reconciled, errors.New("the ledger has no finished run to report on: run `tieout sync` first")
-	case r.AsOf != 0 && asOf.ID != r.AsOf:
-		return asOf, reconciled, fmt.Errorf("run %d: %w; `tieout status` lists the runs", r.AsOf, ledger.ErrNotFound)
 	}
 	return asOf, reconciled, nil
 }
@@ -85,10 +91,14 @@ func (p *Pipeline) asOf(ctx context.Context, r ReportRequest) (asOf, reconciled 
 func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled schema.Run) (ReportResult, error) {
 	var result ReportResult
 	view := p.Ledger.View(asOf.ID)
-	// Now is the as-of run's, not the clock's: a report made again next year must say the same.
+	// Now is the as-of run's: a report made again next year as of the same run must say the same.
 	now, err := p.knownTo(ctx, asOf)
 	if err != nil {
 		return result, fmt.Errorf("report: %w", err)
+	}
+	// Without a run to go back to, the question is what is known now: a ledger that was not fed since is not complete.
+	if r.AsOf == 0 && p.Now().Sub(asOf.FinishedAt) > freshness {
+		now = p.Now()
 	}
 	period := schema.Period{Window: r.Period, Zone: p.Zone, Now: now}
 	units, err := reconcile.BalanceUnits(ctx, view, period, p.Checks)

@@ -440,6 +440,21 @@ func TestBadAnswers_LoseNothingElse(t *testing.T) {
 	}
 }
 
+func TestReport_OfWhatWasNotReadIsIncomplete(t *testing.T) {
+	s := newSite(t, sandbox.Config{Seed: 2, Transactions: 300}, nil)
+	s.must(t, "nightly")
+	later := testNow.AddDate(0, 1, 0).Format(time.RFC3339)
+	for _, period := range [][]string{{}, {"--from", "2026-08-01", "--to", "2026-08-20"}, {"--from", "2026-09-05", "--to", "2026-09-20"}} {
+		got := s.must(t, append([]string{"--now", later, "report", "--format", "csv"}, period...)...)
+		if !strings.HasPrefix(got, "INCOMPLETE") {
+			t.Errorf("%v, a month after the last sync: %s", period, got)
+		}
+	}
+	if code, stdout, _ := s.run(t, "report", "--as-of-run", "999"); code != exitFailed {
+		t.Errorf("a run that does not exist: exit %d, %s", code, stdout)
+	}
+}
+
 func TestUnknownVersion_NamesTheSupportedOnes(t *testing.T) {
 	s := newSite(t, sandbox.Config{Seed: 9, Transactions: 300}, nil)
 	path := filepath.Join(s.dir, "tieout.yaml")
