@@ -1,12 +1,14 @@
 package pipeline
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 
 	"github.com/tieout/tieout/normalize/books"
 	"github.com/tieout/tieout/schema"
@@ -73,6 +75,12 @@ func (p *Pipeline) importFile(ctx context.Context, run schema.Run, file string) 
 	if err != nil {
 		return result, err
 	}
+	fundings, unknown, err := p.ofKnownSources(ctx, file, fundings)
+	if err != nil {
+		return result, err
+	}
+	refused = append(refused, unknown...)
+	slices.SortStableFunc(refused, func(a, b books.LineError) int { return cmp.Compare(a.Line, b.Line) })
 	for _, e := range refused {
 		result.Refused = append(result.Refused, e.Error())
 	}
@@ -107,4 +115,29 @@ func (p *Pipeline) readFundings(ctx context.Context, run schema.Run) error {
 		}
 	}
 	return errors.Join(errs...)
+}
+
+// ofKnownSources refuses the lines that name a source which is neither configured nor in the ledger: such a funding matches
+// nothing, and a misspelt name would look like money that never arrived.
+func (p *Pipeline) ofKnownSources(ctx context.Context, file string, all []schema.Funding) (known []schema.Funding, refused []books.LineError, err error) {
+	names, err := p.Ledger.Sources(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range p.Checks.Sources { // all that are configured, also where a run reads only some
+		names = append(names, s.Name)
+	}
+	slices.Sort(names)
+	names = slices.Compact(names)
+	for _, f := range all {
+		if f.Source == "" || slices.Contains(names, f.Source) {
+			known = append(known, f)
+			continue
+		}
+		refused = append(refused, books.LineError{
+			File: file, Line: f.Line, Column: "source",
+			Reason: fmt.Sprintf("%q is no source; the sources are %s, and an empty cell means any", f.Source, strings.Join(names, ", ")),
+		})
+	}
+	return known, refused, nil
 }

@@ -26,10 +26,11 @@ type ReportRequest struct {
 
 // ReportResult says what was written.
 type ReportResult struct {
-	RunID    int64            `json:"run_id"`
-	Dir      string           `json:"report_dir"`
-	Complete bool             `json:"complete"` // every source is complete for the period
-	Manifest reports.Manifest `json:"manifest"`
+	RunID      int64            `json:"run_id"`
+	Dir        string           `json:"report_dir"`
+	Complete   bool             `json:"complete"`   // every source is complete for the period
+	Conclusion string           `json:"conclusion"` // the manifest's: that alone says whether it was checked, and what is open
+	Manifest   reports.Manifest `json:"manifest"`
 }
 
 // Report writes the workpaper. The same ledger, period and as-of run give the same bytes, whenever it is made.
@@ -141,6 +142,7 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 			r.Period.To.Add(-time.Microsecond).In(p.Zone).Format(time.DateOnly), asOf.ID))
 	}
 	result.Manifest, err = reports.Write(ctx, result.Dir, input, r.Formats)
+	result.Conclusion = result.Manifest.Conclusion
 	return result, err
 }
 
@@ -182,11 +184,12 @@ func (p *Pipeline) recheck(ctx context.Context, view schema.View, period schema.
 // NightlyResult is what a nightly run did.
 type NightlyResult struct {
 	ReadResult
-	Findings  map[schema.FindingCode]map[schema.Severity]int64 `json:"findings"`
-	ReportDir string                                           `json:"report_dir"`
-	Complete  bool                                             `json:"complete"`
-	Reconcile ReconcileResult                                  `json:"reconcile"`
-	Report    ReportResult                                     `json:"report"`
+	Findings   map[schema.FindingCode]map[schema.Severity]int64 `json:"findings"`
+	ReportDir  string                                           `json:"report_dir"`
+	Complete   bool                                             `json:"complete"`
+	Conclusion string                                           `json:"conclusion"`
+	Reconcile  ReconcileResult                                  `json:"reconcile"`
+	Report     ReportResult                                     `json:"report"`
 }
 
 // Nightly is sync, reconcile over the default period, and report. A sync that failed in part is still reconciled and
@@ -206,6 +209,6 @@ func (p *Pipeline) Nightly(ctx context.Context, formats []string, dir, under str
 	}
 	result.Findings = result.Reconcile.Findings
 	result.Report, err = p.Report(ctx, ReportRequest{Period: w, Formats: formats, Dir: dir, Under: under})
-	result.ReportDir, result.Complete = result.Report.Dir, result.Report.Complete
+	result.ReportDir, result.Complete, result.Conclusion = result.Report.Dir, result.Report.Complete, result.Report.Conclusion
 	return result, err
 }

@@ -118,7 +118,7 @@ func (a *app) printDemo(result pipeline.NightlyResult, dir string) {
 		}
 	}
 	writeFound(w, "other checks", others)
-	fmt.Fprintf(w, "%s for the period; what was planted stands in %s\n", verdictWord(result.Complete), filepath.Join(dir, "answers.csv"))
+	fmt.Fprintf(w, "%s: what was planted stands in %s\n", result.Report.Conclusion, filepath.Join(dir, "answers.csv"))
 	fmt.Fprintf(w, "workbook: %s\n", filepath.Join(result.ReportDir, "tieout.xlsx"))
 }
 

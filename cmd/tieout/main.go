@@ -65,6 +65,7 @@ type app struct {
 // run is the program without its process: it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) (string, bool)) int {
 	started := time.Now()
+	stdout, stderr = &printable{to: stdout}, &printable{to: stderr}
 	a := &app{stdout: stdout, stderr: stderr, env: env, elapsed: func() time.Duration { return time.Since(started) }}
 	root, reached := a.root()
 	root.SetArgs(args)

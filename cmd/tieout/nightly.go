@@ -43,7 +43,7 @@ func writeNightly(w io.Writer, result pipeline.NightlyResult) {
 		writeReconcile(w, result.Reconcile)
 	}
 	if result.ReportDir != "" {
-		fmt.Fprintf(w, "report: %s %s\n", verdictWord(result.Complete), result.ReportDir)
+		fmt.Fprintf(w, "%s: %s\n", result.Conclusion, result.ReportDir)
 	}
 }
 

@@ -34,7 +34,7 @@ func (a *app) reportCommand() *cobra.Command {
 					return err
 				}
 				return a.print(asJSON, result, func(w io.Writer) {
-					fmt.Fprintf(w, "%s: %s\n", verdictWord(result.Complete), filepath.Clean(result.Dir))
+					fmt.Fprintf(w, "%s: %s\n", result.Conclusion, filepath.Clean(result.Dir))
 				})
 			})
 		},
@@ -58,11 +58,4 @@ func chooseFormats(asked, configured []string) ([]string, error) {
 		}
 	}
 	return asked, nil
-}
-
-func verdictWord(complete bool) string {
-	if complete {
-		return "COMPLETE"
-	}
-	return "INCOMPLETE"
 }

@@ -253,3 +253,12 @@ func (l *Ledger) BudgetIDs(ctx context.Context, source string) ([]string, error)
 	}
 	return ids, nil
 }
+
+// Sources lists, in order of name, the sources of which anything was ever read.
+func (l *Ledger) Sources(ctx context.Context) ([]string, error) {
+	var names []string
+	if err := l.read.SelectContext(ctx, &names, `SELECT DISTINCT source FROM completeness ORDER BY source`); err != nil {
+		return nil, fmt.Errorf("read sources: %w", err)
+	}
+	return names, nil
+}
