@@ -69,7 +69,7 @@ func billTransaction(f fields, out *schema.Batch) {
 	e.OccurredAt = f.occurred("authorizedTime", "occurredTime")
 	e.PostedAt = f.posted(e.Status, "occurredTime")
 	foreign := f.object("currencyData")
-	e.OriginalCurrency = foreign.text("originalCurrencyCode")
+	e.OriginalCurrency = foreign.code("originalCurrencyCode")
 	e.Original, e.OriginalLiteral = foreign.original("originalCurrencyAmount")
 	e.Merchant = f.firstText("merchantName", "rawMerchantName")
 	e.MerchantCategory = f.text("merchantCategoryCode")

@@ -321,6 +321,9 @@ func (f fields) zone(name string) string {
 	return s
 }
 
+// code is a currency code in upper case, as ISO 4217 writes it, in whatever case the provider does; it may be unknown.
+func (f fields) code(name string) string { return strings.ToUpper(f.text(name)) }
+
 // currency reads an ISO 4217 code, in whatever case.
 func (f fields) currency(name string) (money.Currency, error) {
 	code := f.text(name)

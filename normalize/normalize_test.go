@@ -246,6 +246,30 @@ func TestFor_Times(t *testing.T) {
 	}
 }
 
+func TestFor_WritesCurrencyCodesInUpperCase(t *testing.T) {
+	for p, item := range map[schema.Provider]string{
+		schema.Bill:   `{"id": "id-1", "transactionType": "CLEAR", "amount": 1, "occurredTime": "2026-08-01T00:00:00Z", "currencyData": {"originalCurrencyCode": "eur", "originalCurrencyAmount": 92, "exponent": 2}}`,
+		schema.Slash:  `{"id": "id-1", "cardId": "c", "detailedStatus": "settled", "amountCents": -100, "date": "2026-08-01T00:00:00Z", "originalCurrency": {"code": "eur", "amountCents": 92}}`,
+		schema.Whop:   `{"id": "id-1", "status": "pending", "usd_amount": 1, "created_at": "2026-08-01T00:00:00Z", "currency": "eur", "local_amount": 0.92}`,
+		schema.Bitnob: `{"id": "id-1", "status": "success", "type": "debit", "centAmount": 92, "currency": "eur", "createdAt": "2026-08-01T00:00:00Z", "updatedAt": "2026-08-01T00:00:00Z"}`,
+	} {
+		t.Run(string(p), func(t *testing.T) {
+			b, err := one(t, p, item)
+			if err != nil || len(b.Entries) != 1 {
+				t.Fatalf("%d entries, %v", len(b.Entries), err)
+			}
+			e := b.Entries[0]
+			code, amount := e.OriginalCurrency, e.Original
+			if p == schema.Bitnob { // its amount itself is in the currency
+				code, amount = e.Amount.Currency().Code(), money.FromMinor(-e.Amount.Minor(), e.Amount.Currency())
+			}
+			if code != "EUR" || amount.String() != "0.92" {
+				t.Errorf("got %s %s, want 0.92 EUR", amount, code)
+			}
+		})
+	}
+}
+
 func TestFor_RefusesStreamsOfOtherProviders(t *testing.T) {
 	for p, s := range map[schema.Provider]schema.Stream{
 		schema.Bill: schema.Utilization, schema.Slash: schema.Budgets, schema.Whop: schema.Balances, schema.Bitnob: schema.Utilization,

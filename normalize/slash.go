@@ -85,7 +85,7 @@ func slashTransaction(f fields) schema.Entry {
 	e.PostedAt = f.posted(e.Status, "date")
 
 	foreign := f.object("originalCurrency")
-	e.OriginalCurrency = foreign.text("code")
+	e.OriginalCurrency = foreign.code("code")
 	e.Original, e.OriginalLiteral = foreign.original("amountCents")
 	merchant := f.object("merchantData")
 	e.Merchant = merchant.text("description")

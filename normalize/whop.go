@@ -55,7 +55,7 @@ func whopTransaction(f fields) schema.Entry {
 
 	e.OccurredAt = f.occurred("created_at")
 	e.PostedAt = f.posted(e.Status, "posted_at")
-	e.OriginalCurrency = f.text("currency")
+	e.OriginalCurrency = f.code("currency")
 	e.Original, e.OriginalLiteral = f.original("local_amount")
 	e.Merchant = f.text("merchant_name")
 	e.MerchantCategory = f.firstText("merchant_category_code", "merchant_category")

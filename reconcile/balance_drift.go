@@ -109,19 +109,24 @@ type drift struct {
 	severity    schema.Severity
 }
 
-// card compares each figure of a card at its latest observation in the period.
+// card compares each figure of a card at its latest observation in the period. The figure that its provider states of
+// every card is judged also where it is missing: silence would be taken for agreement.
 func (d *driftJudge) card(a *account) []comparison {
 	var all []comparison
 	for _, name := range []schema.FigureName{schema.Balance, schema.PeriodSpend, schema.TrailingSpend, schema.Utilized} {
-		o, f, ok := latestFigure(a, d.period, name)
-		if !ok {
+		o, seen := latestStatement(a, d.period, name)
+		f, stated := o.Figure(name)
+		if !stated && (name != providerFigure(a.card.Provider) || !d.expected(a)) {
 			continue
 		}
 		c := comparison{card: a.card, figure: name, observed: o.ObservedAt, zone: time.UTC, actual: f.Amount}
 		var err error
-		if name == schema.Balance {
+		switch {
+		case !stated:
+			err = d.unstated(o, name, seen)
+		case name == schema.Balance:
 			err = d.balance(a, &c, f)
-		} else {
+		default:
 			err = d.spend(a, &c, o, f)
 		}
 		if err != nil {
@@ -130,6 +135,54 @@ func (d *driftJudge) card(a *account) []comparison {
 		all = append(all, c)
 	}
 	return all
+}
+
+// expected says whether the provider should state its figure of a card: one that is listed, and that was not created
+// after the period or closed for good before it.
+func (d *driftJudge) expected(a *account) bool {
+	if !a.listed || !a.card.CreatedAt.Before(d.period.To) {
+		return false
+	}
+	closed, _ := closedAt(a)
+	return closed.IsZero() || !closed.Before(d.period.From)
+}
+
+// unstated is the error that the provider did not state a figure: not in the last observation of the stream that tells
+// it or, where none was seen, not in the whole period.
+func (d *driftJudge) unstated(o schema.Observation, name schema.FigureName, seen bool) error {
+	switch {
+	case !seen:
+		return fmt.Errorf("no %s of this card was read in the period", figureText(name))
+	case o.NoLimit:
+		return fmt.Errorf("the card shares the funds of its budget, and the provider gave no %s of its own for it on %s", figureText(name), timeText(o.ObservedAt, d.period.Zone))
+	}
+	return fmt.Errorf("the provider gave no %s for this card on %s", figureText(name), timeText(o.ObservedAt, d.period.Zone))
+}
+
+// providerFigure is the figure that a provider states of every card.
+func providerFigure(p schema.Provider) schema.FigureName {
+	switch p {
+	case schema.Bill:
+		return schema.PeriodSpend
+	case schema.Slash:
+		return schema.Utilized
+	case schema.Whop:
+		return schema.TrailingSpend
+	case schema.Bitnob:
+		return schema.Balance
+	}
+	return ""
+}
+
+// figureStream is the stream whose observations tell a figure.
+func figureStream(name schema.FigureName) schema.Stream {
+	switch name {
+	case schema.Utilized:
+		return schema.Utilization
+	case schema.Balance:
+		return schema.Balances
+	}
+	return schema.Cards
 }
 
 // window is where the window of a spend figure begins, and where it would begin if the provider cut days in UTC.
@@ -284,7 +337,7 @@ func (d *driftJudge) limitWindow(a *account, o schema.Observation) (figureWindow
 		return figureWindow{from: a.card.CreatedAt, zone: zone}, nil
 	case schema.Daily, schema.Weekly, schema.Monthly, schema.Yearly:
 	default:
-		return figureWindow{}, fmt.Errorf("the window %q of the card's limit has no start", cmp.Or(string(only.Window), only.Word))
+		return figureWindow{}, fmt.Errorf("the window %s of the card's limit has no start", quoted(cmp.Or(string(only.Window), only.Word)))
 	}
 	cal, err := newCalendar(*only, zone)
 	if err != nil {
@@ -309,10 +362,12 @@ func utcStarts(from, utc time.Time) []time.Time {
 // readable is the error that makes a figure not checkable.
 func readable(f schema.Figure) error {
 	switch {
+	case f.Problem != "" && f.Raw == "":
+		return fmt.Errorf("the provider's figure cannot be read: %s", printable(f.Problem))
 	case f.Problem != "":
-		return fmt.Errorf("the provider's figure %q cannot be read: %s", f.Raw, f.Problem)
+		return fmt.Errorf("the provider's figure %s cannot be read: %s", quoted(f.Raw), printable(f.Problem))
 	case !f.Amount.Known():
-		return fmt.Errorf("the provider's figure %q cannot be read", f.Raw)
+		return fmt.Errorf("the provider's figure %s cannot be read", quoted(f.Raw))
 	}
 	return nil
 }
@@ -410,7 +465,7 @@ func (d *driftJudge) readBalance(a *account, f schema.Figure) (money.Amount, err
 	}
 	amount, err := read(f.Raw, currency)
 	if err != nil {
-		return money.Amount{}, fmt.Errorf("the provider's figure %q cannot be read in %s units of %s", f.Raw, unit, currency)
+		return money.Amount{}, fmt.Errorf("the provider's figure %s cannot be read in %s units of %s", quoted(f.Raw), unit, currency)
 	}
 	return amount, nil
 }

@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -18,10 +19,12 @@ type UnitChoice struct {
 	Auto         bool        // found out rather than set
 	Cards        int         // where found out: cards with a balance other than zero and a complete history
 	Minor, Major int         // how many of them each unit fits
+	Fraction     string      // where found out: a balance that minor units cannot be, which proves major ones; else empty
 }
 
 // BalanceUnits says, for each source whose balances are ambiguous (Bitnob), in which unit they are read: the configured
-// one, else the unit in which strictly more of the cards that are not zero agree with the ledger, else minor.
+// one, else major where some balance that was ever observed has a fraction, else the unit in which strictly more of the
+// cards that are not zero agree with the ledger, else minor.
 func BalanceUnits(ctx context.Context, v schema.View, p schema.Period, cfg Config) (map[string]UnitChoice, error) {
 	cards, err := readCards(ctx, v)
 	if err != nil {
@@ -53,9 +56,10 @@ func BalanceUnits(ctx context.Context, v schema.View, p schema.Period, cfg Confi
 			if err != nil {
 				return nil, fmt.Errorf("find the unit of balances (%s): %w", source, err)
 			}
+			choice.prove(a)
 			choice.try(a, p, covered, cfg.DriftTolerance)
 		}
-		if choice.Major > choice.Minor {
+		if choice.Fraction != "" || choice.Major > choice.Minor {
 			choice.Unit = MajorUnit
 		}
 		choices[source] = choice
@@ -63,9 +67,30 @@ func BalanceUnits(ctx context.Context, v schema.View, p schema.Period, cfg Confi
 	return choices, nil
 }
 
+// prove looks for a balance that only major units can be: one with a fraction, such as 12.34.
+func (u *UnitChoice) prove(a *account) {
+	currency, err := cardCurrency(a.card)
+	if err != nil || u.Fraction != "" {
+		return
+	}
+	for _, o := range a.observations {
+		f, ok := o.Figure(schema.Balance)
+		if !ok || !f.Ambiguous || f.Problem != "" {
+			continue
+		}
+		_, minorErr := money.ParseMinor(f.Raw, currency)
+		_, majorErr := money.Parse(f.Raw, currency)
+		if majorErr == nil && errors.Is(minorErr, money.ErrPrecision) {
+			u.Fraction = f.Raw
+			return
+		}
+	}
+}
+
 // try adds what one card says for each unit.
 func (u *UnitChoice) try(a *account, p schema.Period, covered coverage, tolerance decimal.Decimal) {
-	o, f, ok := latestFigure(a, p, schema.Balance)
+	o, _ := latestStatement(a, p, schema.Balance)
+	f, ok := o.Figure(schema.Balance)
 	if !ok || !f.Ambiguous || f.Problem != "" || !covered.covers(a.card.Source, history(a.card, o.ObservedAt)) {
 		return
 	}
@@ -91,16 +116,18 @@ func (u *UnitChoice) try(a *account, p schema.Period, covered coverage, toleranc
 	}
 }
 
-// latestFigure is the latest observation in the period that states a figure.
-func latestFigure(a *account, p schema.Period, name schema.FigureName) (schema.Observation, schema.Figure, bool) {
+// latestStatement is the latest observation in the period of the stream that tells a figure, whether it states the figure
+// or not; false where there is none.
+func latestStatement(a *account, p schema.Period, name schema.FigureName) (schema.Observation, bool) {
 	for _, o := range slices.Backward(a.observations) {
-		if inPeriod(p, o.ObservedAt) {
-			if f, ok := o.Figure(name); ok {
-				return o, f, true
-			}
+		if !inPeriod(p, o.ObservedAt) {
+			continue
+		}
+		if _, states := o.Figure(name); states || o.Stream == figureStream(name) {
+			return o, true
 		}
 	}
-	return schema.Observation{}, schema.Figure{}, false
+	return schema.Observation{}, false
 }
 
 // history is the window that must be complete for a balance to be judged: all of the card's life up to an instant.

@@ -53,7 +53,7 @@ func booksAt(entries []schema.Entry, figure schema.FigureName, currency money.Cu
 	for i := range entries {
 		e := &entries[i]
 		if e.Status.Counted() && e.Amount.Currency() != currency {
-			return books{}, fmt.Errorf("the figure is in %s and entry %s in %s", currency, e.ID(), e.Amount.Currency())
+			return books{}, fmt.Errorf("the figure is in %s and entry %s in %s", currency, idText(e.ID()), e.Amount.Currency())
 		}
 		effect := e.Amount
 		at := e.OccurredAt
@@ -64,7 +64,7 @@ func booksAt(entries []schema.Entry, figure schema.FigureName, currency money.Cu
 		} else {
 			var err error
 			if effect, err = e.Amount.Neg(); err != nil {
-				return books{}, fmt.Errorf("entry %s: %w", e.ID(), err)
+				return books{}, fmt.Errorf("entry %s: %w", idText(e.ID()), err)
 			}
 			if t, ok := spendTime(*e); ok {
 				at = t

@@ -47,7 +47,7 @@ func newCalendar(l schema.Limit, zone *time.Location) (calendar, error) {
 	if l.StartDate != "" {
 		anchor, err := time.Parse(time.DateOnly, l.StartDate)
 		if err != nil {
-			return calendar{}, fmt.Errorf("its start date %q is not a date", l.StartDate)
+			return calendar{}, fmt.Errorf("its start date %s is not a date", quoted(l.StartDate))
 		}
 		c.anchor = anchor
 	}
@@ -130,7 +130,7 @@ func (z zones) load(name string) (*time.Location, error) {
 	}
 	l, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
-		return nil, fmt.Errorf("its zone %q is unknown", name)
+		return nil, fmt.Errorf("its zone %s is unknown", quoted(name))
 	}
 	z[name] = l
 	return l, nil

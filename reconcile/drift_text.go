@@ -101,9 +101,11 @@ func ids(entries []*schema.Entry) []string {
 	return all
 }
 
-// figureText names a spend figure.
+// figureText names a figure.
 func figureText(name schema.FigureName) string {
 	switch name {
+	case schema.Balance:
+		return "balance"
 	case schema.PeriodSpend:
 		return "spend of the budget period"
 	case schema.TrailingSpend:

@@ -54,9 +54,9 @@ func (c duplicateEntry) Run(ctx context.Context, v schema.View, p schema.Period)
 					Code: c.Code(), Severity: schema.Medium, EntryID: last.ID(), Reference: key.reference, Actual: key.amount,
 					Subject:    key.reference + " " + string(key.kind) + " " + key.amount.String(),
 					PeriodFrom: last.OccurredAt, PeriodTo: last.OccurredAt, SubjectAt: subjectAt(p, last.OccurredAt), Evidence: ids(group),
-					Message: fmt.Sprintf("%s: %s share the reference %q, the kind and the amount, and all of them count: %s. "+
+					Message: fmt.Sprintf("%s: %s share the reference %s, the kind and the amount, and all of them count: %s. "+
 						"Check with the merchant or the provider whether one of them was booked twice.",
-						cardText(a.card), count(len(group), "entry", "entries"), key.reference, entriesText(group, p.Zone)),
+						cardText(a.card), count(len(group), "entry", "entries"), quoted(key.reference), entriesText(group, p.Zone)),
 				})))
 			}
 		}

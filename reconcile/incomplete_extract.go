@@ -54,7 +54,7 @@ func (c incompleteExtract) Run(ctx context.Context, v schema.View, p schema.Peri
 					continue
 				}
 				if read && record.Verdict != schema.VerdictComplete && record.Reason != "" {
-					why += " (" + record.Reason + ")"
+					why += " (" + printable(record.Reason) + ")"
 				}
 				f.Message = fmt.Sprintf("The %s of %s are not complete: %s. Run sync or backfill again before relying on the figures.",
 					name, s.Name, why)

@@ -112,7 +112,7 @@ func (l limitJudge) unreadable(h limitHistory, spend money.Currency, moves int, 
 	known := slices.IndexFunc(h.amount, money.Amount.Known)
 	switch {
 	case h.limit.Window == "":
-		return fmt.Sprintf("the provider's word %q for the limit's window is unknown", h.limit.Word)
+		return fmt.Sprintf("the provider's word %s for the limit's window is unknown", quoted(h.limit.Word))
 	case known < 0:
 		return "the limit's amount could not be read"
 	case mixed != nil:

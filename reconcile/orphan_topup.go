@@ -246,6 +246,8 @@ func (j *topUpJudge) reason(r *reference) (reason, unchecked string) {
 			return currencyMismatch, ""
 		case booked.Minor() != paid.Minor():
 			return amountMismatch, ""
+		case j.onAnotherCard(r):
+			return noProviderTopUp, ""
 		}
 	}
 	if len(r.live) == 1 && r.live[0].Status == schema.Pending {
@@ -291,6 +293,20 @@ func (j *topUpJudge) uncovered(r *reference, sent, end time.Time) string {
 func (j *topUpJudge) onUnknownCard(e schema.Entry) bool {
 	_, known := j.cards.find(e.Source, e.CardID, e.CardAltID)
 	return e.CardID != "" && !known
+}
+
+// onAnotherCard says whether the one top-up of a reference is on another card than the one that its one funding names: the
+// card of the books then had no top-up, and another one has its money.
+func (j *topUpJudge) onAnotherCard(r *reference) bool {
+	if len(r.live) != 1 || len(r.fundings) != 1 || r.live[0].CardID == "" || r.fundings[0].CardID == "" {
+		return false
+	}
+	e, named := r.live[0], r.fundings[0].CardID
+	if c, ok := j.cards.find(e.Source, named); ok {
+		paid, _ := j.cards.find(e.Source, e.CardID, e.CardAltID)
+		return paid.ID != c.ID
+	}
+	return named != e.CardID && named != e.CardAltID
 }
 
 // proposals are top-ups under another reference that may be what a funding means: the same card, currency and amount,
@@ -386,6 +402,12 @@ func (j *topUpJudge) about(r *reference) schema.Finding {
 func (j *topUpJudge) finding(r *reference, reason string, candidate *schema.Entry) schema.Finding {
 	f := j.about(r)
 	f.Reason = reason
+	if reason == noProviderTopUp && len(r.live) > 0 { // it is about the card that the money did not reach
+		f.Actual, f.CardID, f.CardName, f.CardLast4 = money.Amount{}, r.fundings[0].CardID, "", ""
+		if c, ok := j.cards.find(f.Source, f.CardID); ok {
+			f = finding(c, f)
+		}
+	}
 	if reason == duplicateReference || reason == pendingPastGrace || candidate != nil {
 		f.Severity = schema.Medium
 	}
@@ -434,7 +456,7 @@ func (j *topUpJudge) message(r *reference, reason string, candidate *schema.Entr
 	}
 	ref := "without a reference"
 	if r.text != "" {
-		ref = fmt.Sprintf("with reference %q", r.text)
+		ref = "with reference " + quoted(r.text)
 	}
 	paid := func() string {
 		return fmt.Sprintf("the provider shows a top-up of %s on %s %s", amountText(f.Actual), dateText(r.at(), zone), ref)
@@ -446,28 +468,50 @@ func (j *topUpJudge) message(r *reference, reason string, candidate *schema.Entr
 	case cardUnknown:
 		return fmt.Sprintf("%s: %s, and no card list of %s contains that card. Ask whose card it is.", card, paid(), f.Source)
 	case duplicateReference:
-		return fmt.Sprintf("%s: the reference %q was used more than once: %s at the provider%s and %s in the books%s. Check whether the money was sent twice.",
-			card, r.text, count(len(r.live), "top-up", "top-ups"), totalText(f.Actual),
+		return fmt.Sprintf("%s: the reference %s was used more than once: %s at the provider%s and %s in the books%s. Check whether the money was sent twice.",
+			card, quoted(r.text), count(len(r.live), "top-up", "top-ups"), totalText(f.Actual),
 			count(len(r.fundings), "funding record", "funding records"), totalText(f.Expected))
 	case failedAtProvider:
 		return fmt.Sprintf("%s: %s, and the top-up failed at the provider. Check whether the money came back.", card, booked())
 	case currencyMismatch:
-		return fmt.Sprintf("%s: %s, but the books sent %s: the currencies differ.", card, paid(), amountText(f.Expected))
+		return fmt.Sprintf("%s: %s, but the books sent %s: the currencies differ.%s", card, paid(), amountText(f.Expected), j.otherCardText(r))
 	case amountMismatch:
-		return fmt.Sprintf("%s: %s, but the books sent %s, a difference of %s %s.", card, paid(), amountText(f.Expected), f.Difference(), f.Currency())
+		return fmt.Sprintf("%s: %s, but the books sent %s, a difference of %s %s.%s", card, paid(), amountText(f.Expected), f.Difference(), f.Currency(), j.otherCardText(r))
 	case pendingPastGrace:
 		return fmt.Sprintf("%s: %s, still pending after %s. Ask the provider what became of it.", card, paid(),
 			count(j.cfg.GraceDays, "day", "days"))
 	case noFundingRecord:
 		return fmt.Sprintf("%s: %s, and the books have no record of sending it. Find out who sent it, or import the missing funding record.", card, paid())
 	}
+	if len(r.live) > 0 {
+		e := r.live[0]
+		to, _ := j.cards.find(e.Source, e.CardID, e.CardAltID)
+		unlisted := ""
+		if _, listed := j.cards.find(e.Source, f.CardID); !listed {
+			unlisted = fmt.Sprintf(" No card list of %s contains the card that the books name.", e.Source)
+		}
+		return fmt.Sprintf("%s: %s to this card, and the provider put it on another one. %s has %s.%s Find out which card was meant.",
+			card, booked(), cardText(to), entryText(&e, zone), unlisted)
+	}
 	if candidate != nil {
-		return fmt.Sprintf("%s: %s, and the provider shows no top-up with that reference. It may be %s with reference %q, the only one with the same "+
-			"card, currency and amount within %s of it: confirm or reject that.", card, booked(), entryText(candidate, zone), candidate.Reference,
+		return fmt.Sprintf("%s: %s, and the provider shows no top-up with that reference. It may be %s with reference %s, the only one with the same "+
+			"card, currency and amount within %s of it: confirm or reject that.", card, booked(), entryText(candidate, zone), quoted(candidate.Reference),
 			count(j.cfg.GraceDays, "day", "days"))
 	}
 	return fmt.Sprintf("%s: %s, and the provider shows no top-up with that reference after %s. Ask where the money is.", card, booked(),
 		count(j.cfg.GraceDays, "day", "days"))
+}
+
+// otherCardText says that a top-up which differs from the books is on another card besides.
+func (j *topUpJudge) otherCardText(r *reference) string {
+	if !j.onAnotherCard(r) {
+		return ""
+	}
+	named, ok := j.cards.find(r.live[0].Source, r.fundings[0].CardID)
+	if !ok {
+		named = schema.Card{ID: r.fundings[0].CardID}
+	}
+	return fmt.Sprintf(" The books also name another card: %s.", cardText(named))
 }
 
 func totalText(a money.Amount) string {

@@ -48,7 +48,7 @@ func (c rejectedRecord) Run(ctx context.Context, v schema.View, p schema.Period)
 				Code: c.Code(), Severity: schema.Medium, Source: r.Source, Provider: r.Provider, Subject: rejectSubject(r),
 				PeriodFrom: r.ReceivedAt, PeriodTo: r.ReceivedAt, SubjectAt: subjectAt(p, r.ReceivedAt),
 			}
-			what, then := fmt.Sprintf("Record %s of %s", r.ExternalID, r.Stream), "What it says is missing from the figures of that card."
+			what, then := fmt.Sprintf("Record %s of %s", idText(r.ExternalID), r.Stream), "What it says is missing from the figures of that card."
 			if r.ExternalID == "" {
 				what = fmt.Sprintf("A record of %s without a readable id (received %s)", r.Stream, count(g.times, "time", "times"))
 			}
@@ -61,9 +61,9 @@ func (c rejectedRecord) Run(ctx context.Context, v schema.View, p schema.Period)
 			if r.Page > 0 {
 				what += fmt.Sprintf(" (page %d)", r.Page)
 			}
-			why := r.Reason
+			why := printable(r.Reason)
 			if r.Field != "" {
-				why = r.Field + ": " + why
+				why = idText(r.Field) + ": " + why
 			}
 			f.Message = fmt.Sprintf("%s in %s could not be read: %s. %s", what, r.Source, why, then)
 			all = append(all, found(f))

@@ -62,7 +62,7 @@ func spendMoves(entries []schema.Entry) ([]move, money.Currency, error) {
 		}
 		spent, err := e.Amount.Neg()
 		if err != nil {
-			return nil, money.Currency{}, fmt.Errorf("entry %s: %w", e.ID(), err)
+			return nil, money.Currency{}, fmt.Errorf("entry %s: %w", idText(e.ID()), err)
 		}
 		moves = append(moves, move{at: at, minor: spent.Minor(), entry: e})
 	}

@@ -2,6 +2,8 @@ package reconcile
 
 import (
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tieout/tieout/schema"
@@ -11,17 +13,63 @@ import (
 // The words of messages. An accountant reads them without the code: cards by name and last digits, amounts with their
 // currency, dates in the zone that decided the figure.
 
+// The most that a message shows of a text that somebody else wrote, in characters; the finding's own columns and the
+// ledger have it whole.
+const (
+	longestText   = 100
+	longestReason = 500
+)
+
+// quoted is a text that somebody else wrote, such as a name, a merchant or a reference: in quotes, and without characters
+// that cannot be seen or that turn the sentence around. It looks like "ACME".
+func quoted(s string) string { return strconv.Quote(clip(s, longestText)) }
+
+// idText is an id that somebody else made: as it is where it is one plain word, else quoted.
+func idText(s string) string {
+	odd := func(r rune) bool { return r <= ' ' || r == '"' || r == '\\' || r > '~' }
+	if s == "" || strings.ContainsFunc(s, odd) || clip(s, longestText) != s {
+		return quoted(s)
+	}
+	return s
+}
+
+// printable is a reason that another stage worded around text of somebody else, without characters that cannot be seen.
+func printable(s string) string {
+	var b strings.Builder
+	for _, r := range clip(s, longestReason) {
+		if strconv.IsPrint(r) {
+			b.WriteRune(r)
+			continue
+		}
+		escaped := strconv.QuoteRune(r)
+		b.WriteString(escaped[1 : len(escaped)-1])
+	}
+	return b.String()
+}
+
+// clip cuts a text to a number of characters.
+func clip(s string, longest int) string {
+	n := 0
+	for i := range s {
+		if n == longest {
+			return s[:i] + "…"
+		}
+		n++
+	}
+	return s
+}
+
 // cardText begins a sentence: `Card "Travel" ending 4242`.
 func cardText(c schema.Card) string {
 	text := "Card"
 	if c.Name != "" {
-		text += fmt.Sprintf(" %q", c.Name)
+		text += " " + quoted(c.Name)
 	}
 	if c.Last4 != "" {
-		text += " ending " + c.Last4
+		text += " ending " + idText(c.Last4)
 	}
 	if text == "Card" {
-		text += " " + c.ID
+		text += " " + idText(c.ID)
 	}
 	return text
 }
@@ -56,9 +104,9 @@ func entryText(e *schema.Entry, zone *time.Location) string {
 	}
 	text := fmt.Sprintf("the %s of %s", kindText(e.Kind), amountText(amount))
 	if e.Merchant != "" {
-		text += fmt.Sprintf(" at %q", e.Merchant)
+		text += " at " + quoted(e.Merchant)
 	}
-	return text + fmt.Sprintf(" on %s (%s)", dateText(e.OccurredAt, zone), e.ID())
+	return text + fmt.Sprintf(" on %s (%s)", dateText(e.OccurredAt, zone), idText(e.ID()))
 }
 
 func kindText(k schema.Kind) string {

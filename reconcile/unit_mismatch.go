@@ -30,7 +30,7 @@ func (c unitMismatch) Run(ctx context.Context, v schema.View, p schema.Period) i
 		var all []schema.Outcome
 		for _, n := range notes {
 			f := schema.Finding{Code: c.Code(), Severity: schema.High, Source: n.Source, Subject: string(n.Stream) + "/" + n.ExternalID + " " + n.Field}
-			what := fmt.Sprintf("Record %s of %s", n.ExternalID, n.Stream)
+			what := fmt.Sprintf("Record %s of %s", idText(n.ExternalID), n.Stream)
 			if e, ok := entries[cardKey{n.Source, n.ExternalID}]; ok && n.Stream == schema.Transactions {
 				if !inPeriod(p, e.OccurredAt) {
 					continue
@@ -53,7 +53,7 @@ func (c unitMismatch) Run(ctx context.Context, v schema.View, p schema.Period) i
 				f.PeriodFrom, f.PeriodTo, f.SubjectAt = deadline(p), deadline(p), subjectAt(p, deadline(p))
 			}
 			f.Message = fmt.Sprintf("%s: the provider gives one figure twice and the two disagree (%s: %s). Check which of them is in the smaller unit.",
-				what, n.Field, n.Detail)
+				what, idText(n.Field), printable(n.Detail))
 			all = append(all, found(f))
 		}
 		return all, nil

@@ -57,7 +57,7 @@ func (c unknownCard) Run(ctx context.Context, v schema.View, p schema.Period) it
 			card := schema.Card{Source: e.Source, Provider: e.Provider, ID: e.CardID, Last4: e.CardLast4}
 			name := cardText(card)
 			if card.Last4 != "" {
-				name += " (" + card.ID + ")"
+				name += " (" + idText(card.ID) + ")"
 			}
 			all = append(all, found(finding(card, schema.Finding{
 				Code: c.Code(), Severity: schema.Medium, EntryID: e.ID(), Subject: e.CardID, Evidence: []string{e.ID()},

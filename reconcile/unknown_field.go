@@ -44,11 +44,11 @@ func (c unknownField) Run(ctx context.Context, v schema.View, p schema.Period) i
 			}
 			detail := ""
 			if n.Detail != "" {
-				detail = " (" + n.Detail + ")"
+				detail = " (" + printable(n.Detail) + ")"
 			}
 			f.Message = fmt.Sprintf("The %s of %s have something in %s that tieout does not know%s, in %s, first in %s. "+
 				"The provider may have changed its interface: look for a newer version of tieout.",
-				n.Stream, n.Source, n.Field, detail, count(records[key], "record", "records"), n.ExternalID)
+				n.Stream, n.Source, idText(n.Field), detail, count(records[key], "record", "records"), idText(n.ExternalID))
 			if n.Stream == schema.Transactions {
 				f.EntryID = n.Source + "/" + n.ExternalID
 			}

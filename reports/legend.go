@@ -56,7 +56,7 @@ func legendText(zone string) []legendBlock {
 		{"Orphan top-ups", [][2]string{
 			{"Books, Provider", "What the company's funding records say was sent, and what the issuer says arrived. An empty side does not know it."},
 			{"no-funding-record", "The issuer shows a top-up that the books do not have."},
-			{"no-provider-topup", "The books say that it was sent; the issuer does not show it after the days of grace."},
+			{"no-provider-topup", "The books say that it was sent; the issuer does not show it after the days of grace, or shows it on another card than the books name."},
 			{"unknown-card", "Money went to a card that no list of cards contains."},
 			{"amount-mismatch, currency-mismatch", "Both sides have the reference, with different amounts or currencies."},
 			{"duplicate-reference", "One reference was used more than once."},

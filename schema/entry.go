@@ -73,7 +73,7 @@ type Entry struct {
 	Amount           money.Amount // signed: the effect on the card
 	Literal          string       // the provider's literal amount, unchanged
 	Original         money.Amount // foreign amount, unsigned meaning left to the provider; unknown when not readable
-	OriginalCurrency string       // its currency code as given, also where Original is unknown
+	OriginalCurrency string       // its currency code in upper case, also where Original is unknown
 	OriginalLiteral  string       // its literal amount, unchanged
 
 	Merchant         string
