@@ -23,6 +23,7 @@ type Input struct {
 	Parameters []Parameter
 	Findings   func(ctx context.Context) iter.Seq2[schema.Finding, error] // of the period, every status, by finding id
 	Judgements []schema.Judgement                                         // by source, card, figure
+	Changes    schema.Changes                                             // since the report before this one; none with Since 0
 }
 
 // Source is what a report says of a configured source.

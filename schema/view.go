@@ -57,6 +57,11 @@ type NoteReader interface {
 	Notes(ctx context.Context) iter.Seq2[Note, error]
 }
 
+// AbsenceReader reads the absences that stand, by source, external id.
+type AbsenceReader interface {
+	Absences(ctx context.Context) iter.Seq2[Absence, error]
+}
+
 // View is the ledger as it was known at one run. pipeline fills it; checks and reports read it.
 type View struct {
 	Entries      EntryReader
@@ -67,4 +72,5 @@ type View struct {
 	Completeness CompletenessReader
 	Rejects      RejectReader
 	Notes        NoteReader
+	Absences     AbsenceReader
 }
