@@ -17,11 +17,11 @@ import (
 	"strings"
 	"time"
 
-	"github.com/robfig/cron/v3"
 	"github.com/shopspring/decimal"
 	"go.yaml.in/yaml/v3"
 
 	"github.com/tieout/tieout/extract/transport"
+	"github.com/tieout/tieout/pipeline/schedule"
 	"github.com/tieout/tieout/reconcile"
 	"github.com/tieout/tieout/schema"
 )
@@ -75,7 +75,8 @@ type ChecksConfig struct {
 // ScheduleConfig says when `serve` runs what.
 type ScheduleConfig struct {
 	Nightly string        // five cron fields, as written
-	Next    cron.Schedule // the same, parsed; UTC unless it says CRON_TZ=
+	Cron    schedule.Cron // the same, read; UTC unless it says CRON_TZ=
+	Jitter  time.Duration // each night begins up to this much later
 }
 
 // NotifyConfig says who is told about new findings and about runs that failed or are incomplete.
@@ -90,7 +91,7 @@ var configKeys = map[string][]string{
 	"reports":  {"dir", "formats"},
 	"source":   {"name", "provider", "base_url", "credential", "page_size", "requests_per_second", "lookback_days", "start_date", "account_id", "user_id", "api_version", "legal_entity", "categories", "balance_unit"},
 	"secret":   {"env", "file"},
-	"schedule": {"nightly"},
+	"schedule": {"nightly", "jitter"},
 	"notify":   {"webhook"},
 	"webhook":  {"url"},
 
@@ -369,7 +370,7 @@ func (r *configReader) config(root *yaml.Node, cfg *Config) {
 	cfg.Reports = ReportsConfig{Dir: r.under("reports"), Formats: slices.Clone(reportFormats)}
 	cfg.Checks = ChecksConfig{GraceDays: 3, StaleAfterDays: 10}
 	cfg.Schedule.Nightly = "0 7 * * *"
-	cfg.Schedule.Next, _ = parseCron(cfg.Schedule.Nightly)
+	cfg.Schedule.Cron, _ = schedule.ParseCron(cfg.Schedule.Nightly)
 
 	keys := r.mapping(root, "", "the configuration")
 	if keys == nil {
@@ -403,9 +404,7 @@ func (r *configReader) config(root *yaml.Node, cfg *Config) {
 		r.checks(n, cfg)
 	}
 	if n := keys["schedule"]; n != nil {
-		if n := r.mapping(n, "schedule", "schedule")["nightly"]; n != nil {
-			r.nightly(n, cfg)
-		}
+		r.schedule(n, cfg)
 	}
 	if n := keys["notify"]; n != nil {
 		r.notify(n, cfg)
@@ -514,44 +513,26 @@ func (r *configReader) tolerance(n *yaml.Node, cfg *Config) {
 	cfg.Checks.DriftTolerance = d
 }
 
-func (r *configReader) nightly(n *yaml.Node, cfg *Config) {
-	s, ok := r.text(n, "schedule.nightly")
-	if !ok {
-		return
+func (r *configReader) schedule(n *yaml.Node, cfg *Config) {
+	keys := r.mapping(n, "schedule", "schedule")
+	if n := keys["nightly"]; n != nil {
+		if s, ok := r.text(n, "schedule.nightly"); ok {
+			line, err := schedule.ParseCron(s)
+			if err != nil {
+				r.problem(n, "schedule.nightly: %v", err)
+			}
+			cfg.Schedule.Nightly, cfg.Schedule.Cron = s, line
+		}
 	}
-	next, err := parseCron(s)
-	if err != nil {
-		r.problem(n, "schedule.nightly: %v", err)
-		return
+	if n := keys["jitter"]; n != nil {
+		if s, ok := r.text(n, "schedule.jitter"); ok {
+			d, err := time.ParseDuration(s)
+			if err != nil || d < 0 || d > 12*time.Hour {
+				r.problem(n, "schedule.jitter must be a length of time of at most 12h, such as 10m")
+			}
+			cfg.Schedule.Jitter = d
+		}
 	}
-	cfg.Schedule = ScheduleConfig{s, next}
-}
-
-// parseCron reads five cron fields, in UTC unless CRON_TZ= stands before them. The library takes the machine's zone
-// where none is given, panics where nothing follows the zone, and accepts lines that never fire.
-func parseCron(s string) (cron.Schedule, error) {
-	s = strings.TrimSpace(s)
-	zone, isZoned := strings.CutPrefix(s, "CRON_TZ=")
-	if !isZoned {
-		zone = "UTC " + s
-	}
-	name, fields, _ := strings.Cut(zone, " ")
-	if _, err := time.LoadLocation(name); err != nil || name == "" || name == "Local" {
-		return nil, errors.New("CRON_TZ= must name an IANA time zone")
-	}
-	if len(strings.Fields(fields)) != 5 {
-		return nil, errors.New("must have five cron fields: minute, hour, day of month, month, day of week")
-	}
-	next, err := cron.ParseStandard("CRON_TZ=" + name + " " + fields)
-	if err != nil {
-		return nil, errors.New("is not a valid cron line")
-	}
-	// The library gives up after five years; from any fixed instant the answer is the same for every line but one that
-	// waits for a 29 February across a century without one.
-	if next.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
-		return nil, errors.New("never fires")
-	}
-	return next, nil
 }
 
 func (r *configReader) notify(n *yaml.Node, cfg *Config) {

@@ -13,10 +13,12 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/google/go-cmp/cmp/cmpopts"
 
 	"github.com/tieout/tieout/extract/bill"
 	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/extract/whop"
+	"github.com/tieout/tieout/pipeline/schedule"
 	"github.com/tieout/tieout/reconcile"
 	"github.com/tieout/tieout/schema"
 )
@@ -66,10 +68,9 @@ func TestParseConfig_Defaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !cfg.Schedule.Next.Next(time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)).Equal(time.Date(2026, 8, 2, 7, 0, 0, 0, time.UTC)) {
+	if !cfg.Schedule.Cron.Next(time.Date(2026, 8, 1, 12, 0, 0, 0, time.UTC)).Equal(time.Date(2026, 8, 2, 7, 0, 0, 0, time.UTC)) {
 		t.Error("nightly is not 07:00 UTC")
 	}
-	cfg.Schedule.Next = nil
 	want := Config{
 		Path:       "conf/tieout.yaml",
 		Zone:       time.UTC,
@@ -82,7 +83,7 @@ func TestParseConfig_Defaults(t *testing.T) {
 		Checks:   ChecksConfig{GraceDays: 3, StaleAfterDays: 10},
 		Schedule: ScheduleConfig{Nightly: "0 7 * * *"},
 	}
-	if diff := cmp.Diff(want, cfg, cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
+	if diff := cmp.Diff(want, cfg, cmpopts.IgnoreTypes(schedule.Cron{}), cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
 }
@@ -115,7 +116,7 @@ notify: {webhook: {url: {env: HOOK}}}
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got := cfg.Schedule.Next.Next(time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)); !got.Equal(time.Date(2026, 7, 1, 6, 30, 0, 0, time.UTC)) {
+	if got := cfg.Schedule.Cron.Next(time.Date(2026, 7, 1, 0, 0, 0, 0, time.UTC)); !got.Equal(time.Date(2026, 7, 1, 6, 30, 0, 0, time.UTC)) {
 		t.Errorf("nightly after 1 July: %v", got)
 	}
 	if got := cfg.Checks.DriftTolerance.StringFixed(2); got != "0.05" {
@@ -124,7 +125,7 @@ notify: {webhook: {url: {env: HOOK}}}
 	if got := cfg.Notify.Webhook.Reveal(); got != "https://hooks.example.com/?token="+planted {
 		t.Errorf("webhook %q", got)
 	}
-	cfg.Schedule.Next, cfg.Checks.DriftTolerance = nil, ChecksConfig{}.DriftTolerance
+	cfg.Checks.DriftTolerance = ChecksConfig{}.DriftTolerance
 	newYork, err := time.LoadLocation("America/New_York")
 	if err != nil {
 		t.Fatal(err)
@@ -145,7 +146,7 @@ notify: {webhook: {url: {env: HOOK}}}
 		Schedule: ScheduleConfig{Nightly: "CRON_TZ=America/New_York  30 2 * * 1-5"},
 		Notify:   NotifyConfig{transport.NewSecret("https://hooks.example.com/?token=" + planted)},
 	}
-	if diff := cmp.Diff(want, cfg, cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
+	if diff := cmp.Diff(want, cfg, cmpopts.IgnoreTypes(schedule.Cron{}), cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
 	}
 }
@@ -288,6 +289,9 @@ func TestParseConfig_Refuses(t *testing.T) {
 		{"ACronZoneWithoutName", minimal + "schedule: {nightly: 'CRON_TZ= 0 7 * * *'}\n", "line 6: schedule.nightly: CRON_TZ= must name"},
 		{"TheMachinesZoneInCron", minimal + "schedule: {nightly: 'CRON_TZ=Local 0 7 * * *'}\n", "line 6: schedule.nightly: CRON_TZ= must name"},
 		{"AZoneWithoutCRON", minimal + "schedule: {nightly: 'TZ=UTC 0 7 * * *'}\n", "line 6: schedule.nightly: must have five cron fields"},
+
+		{"AJitterThatIsNoTime", minimal + "schedule: {jitter: ten}\n", "line 6: schedule.jitter must be a length of time"},
+		{"ANegativeJitter", minimal + "schedule: {jitter: -1m}\n", "line 6: schedule.jitter must be a length of time"},
 
 		{"AnInlineWebhook", minimal + "notify: {webhook: {url: 'https://example.com/" + planted + "'}}\n", "line 6: notify.webhook.url must not be written here"},
 		{"AWebhookWithoutURL", minimal + "notify: {webhook: {}}\n", "line 6: notify.webhook needs a url"},
@@ -453,8 +457,8 @@ func TestTemplate(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		plain.Entity, plain.Zone, plain.Sources, cfg.Schedule.Next, plain.Schedule.Next = cfg.Entity, cfg.Zone, cfg.Sources, nil, nil
-		if diff := cmp.Diff(plain, cfg, cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
+		plain.Entity, plain.Zone, plain.Sources = cfg.Entity, cfg.Zone, cfg.Sources
+		if diff := cmp.Diff(plain, cfg, cmpopts.IgnoreTypes(schedule.Cron{}), cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
 			t.Errorf("defaults -, template +:\n%s", diff)
 		}
 	})
@@ -519,7 +523,7 @@ func FuzzParseConfig(f *testing.F) {
 			return
 		}
 		if cfg.Zone == nil || cfg.LedgerPath == "" || len(cfg.Sources) == 0 || len(cfg.Reports.Formats) == 0 ||
-			cfg.Schedule.Next == nil || cfg.Checks.DriftTolerance.IsNegative() || cfg.Checks.StaleAfterDays < 1 {
+			cfg.Schedule.Cron == (schedule.Cron{}) || cfg.Checks.DriftTolerance.IsNegative() || cfg.Checks.StaleAfterDays < 1 {
 			t.Fatalf("accepted, but incomplete: %+v", cfg)
 		}
 		seen := map[string]bool{}

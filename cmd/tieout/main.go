@@ -56,7 +56,8 @@ type app struct {
 	stdout, stderr io.Writer
 	env            func(string) (string, bool)
 	configPath     string
-	now            func() time.Time     // the recorded clock; stands still under --now
+	now            func() time.Time     // the recorded clock
+	stands         bool                 // the recorded clock stands still, at --now
 	elapsed        func() time.Duration // monotonic, never affected by --now
 	log            *slog.Logger
 	quiet          bool
@@ -117,7 +118,7 @@ func (a *app) root() (root *cobra.Command, reached *bool) {
 	flags.BoolVar(&a.quiet, "quiet", false, "log errors only")
 	root.AddCommand(
 		a.demoCommand(), a.initCommand(), a.checkCommand(), a.syncCommand(), a.backfillCommand(), a.reconcileCommand(),
-		a.reportCommand(), a.nightlyCommand(), a.statusCommand(), a.findingsCommand(), a.fundingsCommand(), a.coverageCommand(),
+		a.reportCommand(), a.nightlyCommand(), a.serveCommand(), a.statusCommand(), a.findingsCommand(), a.fundingsCommand(), a.coverageCommand(),
 		a.verifyCommand(), a.sandboxCommand(), a.versionCommand(),
 	)
 	return root, reached
@@ -133,7 +134,7 @@ func (a *app) setClock(text string) error {
 		return usageError("--now %q: not an instant such as 2026-08-31T07:00:00Z", text)
 	}
 	at = at.UTC().Truncate(time.Microsecond)
-	a.now = func() time.Time { return at }
+	a.now, a.stands = func() time.Time { return at }, true
 	return nil
 }
 

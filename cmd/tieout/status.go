@@ -17,7 +17,7 @@ import (
 type statusReport struct {
 	Runs    []runLine      `json:"runs"`
 	Sources []sourceStatus `json:"sources"`
-	NextDue time.Time      `json:"next_due"` // by schedule.nightly
+	NextDue time.Time      `json:"next_due"` // by schedule.nightly and the recorded runs; in the past: it is due
 }
 
 type runLine struct {
@@ -51,7 +51,11 @@ func (a *app) statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				report.NextDue = c.Schedule.Next.Next(a.now()).UTC()
+				runs, err := recentRuns(cmd.Context(), p)
+				if err != nil {
+					return err
+				}
+				report.NextDue = c.Schedule.plan(c.Entity).Due(a.now(), runs).At
 				return a.print(asJSON, report, func(w io.Writer) { writeStatus(w, report, p.Zone, a.now()) })
 			})
 		},

@@ -15,6 +15,9 @@ import (
 // that happens.
 type FileLock struct{ lock *flock.Flock }
 
+// ErrLocked is in the error of a Lock that another process holds.
+var ErrLocked = errors.New("another process is writing to it")
+
 // Lock takes the lock of the ledger at path, or says who has it and since when. at is noted for the next who asks.
 func Lock(path string, at time.Time) (*FileLock, error) {
 	name := path + ".lock"
@@ -28,7 +31,7 @@ func Lock(path string, at time.Time) (*FileLock, error) {
 	}
 	if !ok {
 		owner, _ := os.ReadFile(name) // who holds it is a help, not a need
-		return nil, fmt.Errorf("lock ledger (%s): another process is writing to it (%s): wait for it to end", path,
+		return nil, fmt.Errorf("lock ledger (%s): %w (%s): wait for it to end", path, ErrLocked,
 			strings.TrimSpace(string(owner)))
 	}
 	note := fmt.Sprintf("process %d since %s\n", os.Getpid(), at.UTC().Format(time.RFC3339))

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/robfig/cron/v3"
+	"github.com/spf13/cobra"
+
+	"github.com/tieout/tieout/pipeline"
+	"github.com/tieout/tieout/pipeline/schedule"
+	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/ledger"
+)
+
+func (a *app) serveCommand() *cobra.Command {
+	return &cobra.Command{
+		Use: "serve", Short: "Run the nights of schedule.nightly in the foreground; catch up what was missed", Args: noArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			c, err := a.config()
+			if err != nil {
+				return err
+			}
+			a.letTimePass()
+			// The library only rings: what is due is computed from the recorded runs. It rings every minute too, for nights that
+			// were missed or are to be tried again, and because a machine that slept rings late.
+			bell := make(chan struct{}, 1)
+			ring := cron.FuncJob(func() {
+				select {
+				case bell <- struct{}{}:
+				default: // one that was not heard yet is enough
+				}
+			})
+			clock := cron.New(cron.WithLogger(cron.DiscardLogger), cron.WithLocation(time.UTC))
+			clock.Schedule(c.Schedule.Cron, ring)
+			clock.Schedule(cron.Every(time.Minute), ring)
+			clock.Start()
+			defer clock.Stop()
+			ring()
+			return a.serve(cmd.Context(), c, bell)
+		},
+	}
+}
+
+// letTimePass makes the recorded clock go on from --now: one that stands still would never reach the next night.
+func (a *app) letTimePass() {
+	if !a.stands {
+		return
+	}
+	from, since := a.now(), a.elapsed()
+	a.stands = false
+	a.now = func() time.Time { return from.Add(a.elapsed() - since).Truncate(time.Microsecond) }
+}
+
+// plan is when the nights of a configuration are owed.
+func (s ScheduleConfig) plan(entity string) schedule.Plan {
+	host, _ := os.Hostname() // only spreads the nights of machines; without one they spread less
+	return schedule.Plan{Cron: s.Cron, Jitter: s.Jitter, Key: host + "/" + entity}
+}
+
+// serve runs a night whenever the bell rings and one is due, until the context is done. A night that failed is logged and
+// tried again; only a night that was interrupted is an error, for it is done in part.
+func (a *app) serve(ctx context.Context, c Config, bell <-chan struct{}) error {
+	var announced time.Time
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-bell:
+		}
+		next, err := a.nextNight(ctx, c)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case err != nil:
+			a.log.Error("look what is due", "error", err)
+			continue
+		case next.At.After(a.now()):
+			if !next.At.Equal(announced) {
+				announced = next.At
+				a.log.Info("next night", "tick", next.Tick, "at", next.At, "tries", next.Tries)
+			}
+			continue
+		}
+		err = a.night(ctx, c)
+		switch {
+		case ctx.Err() != nil && err != nil:
+			return &exitError{code: exitPartial, err: fmt.Errorf("night interrupted; the next one goes on from there: %w", err)}
+		case errors.Is(err, ledger.ErrLocked):
+			a.log.Warn("night waits", "error", err)
+		case err != nil:
+			a.log.Error("night", "error", err)
+		}
+	}
+}
+
+// nextNight asks the ledger what is due, beside whatever is writing to it.
+func (a *app) nextNight(ctx context.Context, c Config) (schedule.Night, error) {
+	plan := c.Schedule.plan(c.Entity)
+	if _, err := os.Stat(c.LedgerPath); errors.Is(err, fs.ErrNotExist) {
+		return plan.Due(a.now(), nil), nil
+	}
+	var next schedule.Night
+	err := a.open(ctx, c, ledger.Config{Path: c.LedgerPath, ReadOnly: true, Now: a.now}, nil, func(_ Config, p *pipeline.Pipeline) error {
+		runs, err := recentRuns(ctx, p)
+		next = plan.Due(a.now(), runs)
+		return err
+	})
+	return next, err
+}
+
+// recentRuns is enough of the recorded runs to see what became of the latest night.
+func recentRuns(ctx context.Context, p *pipeline.Pipeline) ([]schema.Run, error) {
+	const many = 300 // a night that is tried again and again has some thirty
+	return p.Ledger.Runs(ctx, many)
+}
+
+// night runs one night, alone, if it is still due once the ledger is held: another process may just have done it.
+func (a *app) night(ctx context.Context, c Config) error {
+	return a.withLedger(ctx, c, nil, func(c Config, p *pipeline.Pipeline) error {
+		runs, err := recentRuns(ctx, p)
+		if err != nil {
+			return err
+		}
+		if next := c.Schedule.plan(c.Entity).Due(a.now(), runs); next.At.After(a.now()) {
+			return nil
+		}
+		result, err := p.Nightly(ctx, c.Reports.Formats, "", c.Reports.Dir)
+		if result.RunID != 0 {
+			if printErr := a.print(false, result, func(w io.Writer) { writeNightly(w, result) }); printErr != nil {
+				return printErr
+			}
+		}
+		return nightlyError(result, err, "")
+	})
+}
