@@ -23,6 +23,7 @@ type Page struct {
 	Retries int    // attempts beyond the first that this page took
 	Doubt   string // why the window cannot be called complete although it was read to its end, such as a filter that the
 	// server ignored or a control total that does not agree; empty: no doubt
+	Missing []string // ids of transactions that were asked for by id and that the provider no longer knows; to be recorded
 }
 
 // Extractor lists the streams of one source.
@@ -37,8 +38,9 @@ type Extractor interface {
 }
 
 // Fetcher is the optional ability to read by id: the streams utilization and balances (a request a card), and rows of
-// transactions that are still pending. The ids come from the ledger, so pipeline supplies them. An id that the provider
-// no longer knows is left out of the pages, not an error.
+// transactions that are still pending. The ids come from the ledger, so pipeline supplies them. A transaction that the
+// provider no longer knows is in Page.Missing; any other id that it does not know puts a Doubt on the last page, and where
+// it knows none of a stream that has no list, that is an error.
 type Fetcher interface {
 	Fetch(ctx context.Context, s schema.Stream, ids []string) iter.Seq2[Page, error]
 }

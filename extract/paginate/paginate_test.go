@@ -157,16 +157,16 @@ func TestSeen(t *testing.T) {
 }
 
 func TestByID(t *testing.T) {
-	read := func(t *testing.T, fail string, ids ...string) (pages []extract.Page, err error) {
+	stream := func(t *testing.T, s schema.Stream, fail string, ids ...string) (pages []extract.Page, err error) {
 		t.Helper()
 		asked := 0
-		for page, err := range paginate.ByID(t.Context(), "source-a", schema.Balances, ids, func() func(context.Context, string) (schema.Record, int, error) {
+		for page, err := range paginate.ByID(t.Context(), "source-a", s, ids, func() func(context.Context, string) (schema.Record, int, error) {
 			return func(_ context.Context, id string) (schema.Record, int, error) {
 				asked++
-				switch id {
-				case fail:
+				switch {
+				case id == fail:
 					return schema.Record{}, 0, &transport.StatusError{Status: 403}
-				case "gone":
+				case strings.HasPrefix(id, "gone"):
 					return schema.Record{}, 0, &transport.StatusError{Status: 404}
 				}
 				return schema.Record{ExternalID: id}, 1, nil
@@ -179,25 +179,65 @@ func TestByID(t *testing.T) {
 		}
 		return pages, nil
 	}
-	t.Run("PutsSeveralOnAPageAndLeavesOutWhatIsGone", func(t *testing.T) {
-		ids := []string{"gone"}
+	read := func(t *testing.T, fail string, ids ...string) ([]extract.Page, error) {
+		t.Helper()
+		return stream(t, schema.Balances, fail, ids...)
+	}
+	t.Run("PutsSeveralOnAPage", func(t *testing.T) {
+		var ids []string
 		for i := range 26 {
 			ids = append(ids, fmt.Sprint(i))
 		}
-		pages, err := read(t, "", append(ids, "gone")...)
+		pages, err := read(t, "", ids...)
 		if err != nil || len(pages) != 2 || len(pages[0].Records) != 25 || len(pages[1].Records) != 1 || !pages[1].Last || pages[0].Last ||
-			pages[0].Retries != 25 || pages[0].Total != -1 {
+			pages[0].Retries != 25 || pages[0].Total != -1 || pages[1].Doubt != "" {
 			t.Errorf("%+v, %v", pages, err)
+		}
+	})
+	t.Run("DoubtsOnTheLastPageWhenIdsAreGone", func(t *testing.T) {
+		for _, c := range []struct {
+			ids  []string
+			want string
+		}{
+			{[]string{"gone-1", "a"}, "1 of 2 ids answer 404: gone-1"},
+			{[]string{"gone-1", "a", "gone-2", "gone-3", "gone-4", "gone-5"}, "5 of 6 ids answer 404: gone-1, gone-2, gone-3 and 2 more"},
+		} {
+			pages, err := read(t, "", c.ids...)
+			if err != nil || len(pages) != 1 || !pages[0].Last || len(pages[0].Records) != 1 || pages[0].Doubt != c.want || pages[0].Missing != nil {
+				t.Errorf("%+v, %v", pages, err)
+			}
+		}
+	})
+	t.Run("FailsWhenEveryIdOfAStreamWithoutAListIsGone", func(t *testing.T) {
+		pages, err := read(t, "", "gone-1", "gone-2")
+		want := "fetch balances (source-a): every id answers 404: gone-1, gone-2; the path is most likely wrong: 404 Not Found"
+		if err == nil || err.Error() != want || pages != nil {
+			t.Errorf("%+v, %v", pages, err)
+		}
+	})
+	t.Run("DoubtsWhenEveryIdOfAListedStreamIsGone", func(t *testing.T) {
+		pages, err := stream(t, schema.Budgets, "", "gone")
+		if err != nil || len(pages) != 1 || !pages[0].Last || pages[0].Doubt != "1 of 1 ids answer 404: gone" {
+			t.Errorf("%+v, %v", pages, err)
+		}
+	})
+	t.Run("NamesTransactionsThatAreGoneWithoutADoubt", func(t *testing.T) {
+		var gone []string
+		for i := range 26 {
+			gone = append(gone, fmt.Sprint("gone-", i))
+		}
+		pages, err := stream(t, schema.Transactions, "", append(slices.Clone(gone), "a")...)
+		if err != nil || len(pages) != 2 || !slices.Equal(pages[0].Missing, gone[:25]) || !slices.Equal(pages[1].Missing, gone[25:]) ||
+			len(pages[1].Records) != 1 || !pages[1].Last || pages[1].Doubt != "" {
+			t.Errorf("%+v, %v", pages, err)
+		}
+		if pages, err = stream(t, schema.Transactions, "b", "gone", "b"); err == nil || len(pages) != 1 || !slices.Equal(pages[0].Missing, []string{"gone"}) {
+			t.Errorf("before an error: %+v, %v", pages, err)
 		}
 	})
 	t.Run("YieldsWhatWasReadBeforeAnError", func(t *testing.T) {
 		pages, err := read(t, "c", "a", "b", "c", "d")
 		if err == nil || err.Error() != "fetch balances (source-a, c): 403 Forbidden" || len(pages) != 1 || len(pages[0].Records) != 2 || pages[0].Last {
-			t.Errorf("%+v, %v", pages, err)
-		}
-	})
-	t.Run("YieldsALastPageWhereAllAreGone", func(t *testing.T) {
-		if pages, err := read(t, "", "gone"); err != nil || len(pages) != 1 || !pages[0].Last || len(pages[0].Records) != 0 {
 			t.Errorf("%+v, %v", pages, err)
 		}
 	})

@@ -6,7 +6,6 @@ package slash
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"iter"
 	"net/http"
@@ -82,20 +81,21 @@ func (x *source) Streams() []schema.Stream {
 
 // state is what a walk remembers between pages.
 type state struct {
-	Doubt   string           `json:"doubt,omitempty"`
-	Counts  map[string]int64 `json:"counts,omitempty"` // distinct rows of the list being read that the date filter asked for, by status
-	Total   int64            `json:"total,omitempty"`  // control totals of the lists read
-	NoTotal bool             `json:"noTotal,omitempty"`
-	Extra   int64            `json:"extra,omitempty"`  // rows yielded that no control total counts
-	Rereads int              `json:"reread,omitempty"` // times that the walk was begun again
-	Fresh   bool             `json:"fresh,omitempty"`  // the next page begins it again
+	Doubt   string            `json:"doubt,omitempty"`
+	Counts  map[string]counts `json:"counts,omitempty"` // distinct rows of the list being read that the date filter asked for, by status
+	Total   int64             `json:"total,omitempty"`  // control totals of the lists read
+	NoTotal bool              `json:"noTotal,omitempty"`
+	Extra   int64             `json:"extra,omitempty"`  // rows yielded that no control total counts
+	Rereads int               `json:"reread,omitempty"` // times that the walk was begun again
+	Fresh   bool              `json:"fresh,omitempty"`  // the next page begins it again
 }
 
 // Pages lists cards or transactions. Cards are two lists: all, and those closed, since it is not documented whether the
 // first holds them. Transactions are two lists for each category: those whose date lies in the window, and those whose
 // authorizedAt does, since date moves when a row posts. A row that an earlier list brought is not repeated. The rows of
-// each date list are counted against /transaction/aggregation; where they disagree the walk begins again once, and then
-// the page says so in Doubt. Total, on the last page of a walk that was not resumed, is the sum of those counts and of the
+// each date list are counted against /transaction/aggregation, rows that no money moves with counted or not; where they
+// disagree the walk begins again once, and then the page says so in Doubt. Where the key may not ask for that count, or
+// Slash does not give it, there is no Total and no Doubt. Total, on the last page of a walk that was not resumed, is the sum of those counts and of the
 // rows that they do not cover.
 func (x *source) Pages(ctx context.Context, s schema.Stream, w schema.Window, from extract.Cursor) iter.Seq2[extract.Page, error] {
 	walk := paginate.Walk[state]{Source: x.config.Source, Stream: s, Window: w, Pages: x.config.MaxPages}
@@ -179,7 +179,7 @@ func (r *reader) transactions(ctx context.Context, at *paginate.Place[state]) (e
 	}
 	if at.At == "" {
 		r.list.Reset()
-		at.State.Counts = map[string]int64{}
+		at.State.Counts = map[string]counts{}
 		r.whole = r.whole || at.List == 0
 	}
 	passes := r.passes(r.window)
@@ -206,11 +206,7 @@ func (r *reader) transactions(ctx context.Context, at *paginate.Place[state]) (e
 			at.State.Doubt = "server ignored filter category"
 		}
 		if byDate && asked.byDate && newInList {
-			status, err := row.LookupText("status")
-			if err != nil {
-				status = "" // counted all the same; the normalizer rejects it
-			}
-			at.State.Counts[status]++
+			at.State.count(row)
 		}
 		if !wanted || owner != at.List {
 			continue
@@ -276,56 +272,6 @@ func (r *reader) within(t time.Time) bool {
 	from, to := r.bounds()
 	t = t.Truncate(time.Millisecond)
 	return !t.Before(from) && !t.After(to)
-}
-
-// control compares the rows of a date list with the provider's own count of them. Whether failed rows enter the count is
-// not documented, so where the whole differs each status is asked for.
-func (r *reader) control(ctx context.Context, category string, at *paginate.Place[state]) (agreed bool, retries int, err error) {
-	var read int64
-	for _, n := range at.State.Counts {
-		read += n
-	}
-	count := func(status string) (int64, error) {
-		q := r.query(category, "date")
-		if status != "" {
-			q.Set("filter:status", status)
-		}
-		n := int64(-1)
-		answer, err := r.session.Get(ctx, transport.Path("transaction", "aggregation"), q, func(v transport.Value) (err error) {
-			if n, err = v.LookupCount("count"); err == nil && n < 0 {
-				err = &transport.FieldError{Field: "count", Problem: "missing"}
-			}
-			return err
-		})
-		retries += answer.Retries
-		return n, err
-	}
-	reported, err := count("")
-	var status *transport.StatusError
-	if errors.As(err, &status) && (status.Status == http.StatusNotFound || status.Status == http.StatusNotImplemented) {
-		at.State.NoTotal = true
-		return true, retries, nil
-	}
-	if err != nil {
-		return false, retries, fmt.Errorf("control total of category %s: %w", category, err)
-	}
-	at.State.Total += read
-	if reported == read {
-		return true, retries, nil
-	}
-	for _, word := range []string{"pending", "posted", "failed"} {
-		n, err := count(word)
-		if err != nil {
-			return false, retries, fmt.Errorf("control total of category %s, status %s: %w", category, word, err)
-		}
-		if n != at.State.Counts[word] {
-			at.State.Total += reported - read
-			at.State.Doubt = fmt.Sprintf("control total does not agree: of category %s the provider counts %d %s rows, %d were read",
-				category, n, word, at.State.Counts[word])
-			return false, retries, nil
-		}
-	}
-	return true, retries, nil
 }
 
 // Fetch reads utilization by card id, several cards a page, and transactions by id, one request each. A record of

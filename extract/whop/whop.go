@@ -135,7 +135,7 @@ func (x *source) transactions(
 	if !open {
 		q.Set("created_after", from.Format(millis))
 	}
-	rows, stop, answer, err := x.get(ctx, session, q, at.At)
+	rows, info, answer, err := x.get(ctx, session, q, at.At)
 	if err != nil {
 		return extract.Page{}, paginate.Stop{}, err
 	}
@@ -151,13 +151,19 @@ func (x *source) transactions(
 	})
 	return extract.Page{
 		Records: x.records(schema.Transactions, answer, rows), Total: -1, Retries: answer.Retries, Doubt: at.State.Doubt,
-	}, stop, nil
+	}, paginate.ByPageInfo(info.end, info.more), nil
+}
+
+// pageInfo is what an answer says about the page after it.
+type pageInfo struct {
+	end  string
+	more bool
 }
 
 // get asks for a page of transactions.
 func (x *source) get(
 	ctx context.Context, session *transport.Session, q url.Values, after string,
-) (rows []transport.Value, stop paginate.Stop, answer transport.Answer, err error) {
+) (rows []transport.Value, info pageInfo, answer transport.Answer, err error) {
 	q.Set("first", strconv.Itoa(Issuer().Size(x.config, schema.Transactions)))
 	if x.config.AccountID != "" { // it defaults to the credential's account; there is no user_id here
 		q.Set("account_id", x.config.AccountID)
@@ -169,21 +175,30 @@ func (x *source) get(
 		if rows, err = v.LookupRows("data"); err != nil {
 			return err
 		}
-		more, err := v.LookupBool("page_info.has_next_page")
-		if err != nil {
+		if info.more, err = v.LookupBool("page_info.has_next_page"); err != nil {
 			return err
 		}
-		end, err := v.LookupText("page_info.end_cursor")
-		stop = paginate.ByPageInfo(end, more)
+		info.end, err = v.LookupText("page_info.end_cursor")
 		return err
 	})
-	return rows, stop, answer, err
+	return rows, info, answer, err
 }
 
 // Ids asked for at once, so that the URL stays short.
 const batch = 50
 
-// Fetch reads transactions by id, 50 at a time.
+// span is which of the ids a request asks for, and where in their answer.
+type span struct {
+	From  int    `json:"from"`
+	To    int    `json:"to"`
+	After string `json:"after,omitempty"`
+}
+
+func (s span) String() string { return fmt.Sprintf("%d-%d %s", s.From, s.To, s.After) }
+
+// Fetch reads transactions by id, 50 at a time. One bad id fails all that are asked for with it (Whop native OpenAPI:
+// "bad id gives 400"), so a span that is refused is halved until the bad id is alone; it is then Missing, like one that is
+// answered 404 or left out of the answer.
 func (x *source) Fetch(ctx context.Context, s schema.Stream, ids []string) iter.Seq2[extract.Page, error] {
 	if s != schema.Transactions {
 		return paginate.Refuse(x.config.Source, s, "Whop does not read it by id")
@@ -191,42 +206,76 @@ func (x *source) Fetch(ctx context.Context, s schema.Stream, ids []string) iter.
 	if len(ids) == 0 {
 		return func(func(extract.Page, error) bool) {}
 	}
-	batches := slices.Collect(slices.Chunk(ids, batch))
-	walk := paginate.Walk[state]{
-		Source: x.config.Source, Stream: s, Lists: len(batches), Pages: x.config.MaxPages,
+	walk := paginate.Walk[span]{
+		Source: x.config.Source, Stream: s, Lists: 1, Pages: x.config.MaxPages,
 		Window: schema.Window{From: schema.Beginning, To: x.config.Now().UTC()},
-		Open: func() paginate.Step[state] {
-			session := x.client.Session()
-			return func(ctx context.Context, at *paginate.Place[state]) (extract.Page, paginate.Stop, error) {
-				return x.byID(ctx, session, batches[at.List], at)
-			}
+		Open: func() paginate.Step[span] {
+			f := &fetch{source: x, session: x.client.Session(), ids: ids, found: map[string]bool{}}
+			return f.page
 		},
 	}
 	return walk.From(ctx, "")
 }
 
-func (x *source) byID(
-	ctx context.Context, session *transport.Session, ids []string, at *paginate.Place[state],
-) (extract.Page, paginate.Stop, error) {
-	rows, stop, answer, err := x.get(ctx, session, url.Values{"transaction_ids": ids}, at.At)
-	var status *transport.StatusError
-	if errors.As(err, &status) && status.Status == http.StatusNotFound {
-		return extract.Page{Total: -1}, paginate.Whole(), nil // none of them is known any more
+// fetch is one range over ids.
+type fetch struct {
+	*source
+	session *transport.Session
+	ids     []string
+	found   map[string]bool
+	doubt   string
+}
+
+func (f *fetch) page(ctx context.Context, at *paginate.Place[span]) (extract.Page, paginate.Stop, error) {
+	here := &at.State
+	if at.At == "" {
+		*here = span{To: min(batch, len(f.ids))}
 	}
-	if err != nil {
+	ids := f.ids[here.From:here.To]
+	rows, info, answer, err := f.get(ctx, f.session, url.Values{"transaction_ids": ids}, here.After)
+	page := extract.Page{Total: -1, Retries: answer.Retries}
+	refused := here.After == "" && unknown(err)
+	if refused && len(ids) > 1 {
+		here.To = here.From + len(ids)/2
+		return page, paginate.ByCursor(here.String()), nil
+	}
+	if err != nil && !refused {
 		return extract.Page{}, paginate.Stop{}, err
 	}
-	page := extract.Page{Total: -1, Retries: answer.Retries}
-	for _, record := range x.records(schema.Transactions, answer, rows) {
-		if slices.Contains(ids, record.ExternalID) {
-			page.Records = append(page.Records, record)
+	for _, record := range f.records(schema.Transactions, answer, rows) {
+		if !slices.Contains(ids, record.ExternalID) {
+			f.doubt = "server ignored filter transaction_ids"
 			continue
 		}
-		at.State.Doubt = "server ignored filter transaction_ids"
-		stop = paginate.Whole() // what follows is not what was asked for
+		f.found[record.ExternalID] = true
+		page.Records = append(page.Records, record)
 	}
-	page.Doubt = at.State.Doubt
-	return page, stop, nil
+	page.Doubt = f.doubt
+	if f.doubt != "" {
+		return page, paginate.Whole(), nil // what follows is not what was asked for
+	}
+	if info.more {
+		if here.After = info.end; info.end == "" {
+			return page, paginate.ByPageInfo("", true), nil
+		}
+		return page, paginate.ByCursor(here.String()), nil
+	}
+	for _, id := range ids {
+		if !f.found[id] {
+			page.Missing = append(page.Missing, id)
+		}
+	}
+	if here.To == len(f.ids) {
+		return page, paginate.Whole(), nil
+	}
+	*here = span{From: here.To, To: min(here.To+batch, len(f.ids))}
+	return page, paginate.ByCursor(here.String()), nil
+}
+
+// unknown says whether an answer means that at least one of the ids asked for is not known.
+func unknown(err error) bool {
+	var status *transport.StatusError
+	return errors.As(err, &status) && (status.Status == http.StatusBadRequest || status.Status == http.StatusNotFound)
 }
 
 func (x *source) records(s schema.Stream, a transport.Answer, rows []transport.Value) []schema.Record {

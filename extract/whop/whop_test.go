@@ -194,6 +194,19 @@ func TestErrors(t *testing.T) {
 	})
 }
 
+func fetch(t *testing.T, x extract.Extractor, ids ...string) (got, missing []string, last extract.Page, err error) {
+	t.Helper()
+	got, last, err = collect(func(yield func(extract.Page, error) bool) {
+		for page, err := range x.(extract.Fetcher).Fetch(t.Context(), schema.Transactions, ids) {
+			missing = append(missing, page.Missing...)
+			if !yield(page, err) {
+				return
+			}
+		}
+	})
+	return got, missing, last, err
+}
+
 func TestFetch(t *testing.T) {
 	ids := func(n int) []string {
 		var ids []string
@@ -216,9 +229,9 @@ func TestFetch(t *testing.T) {
 			fmt.Fprint(w, envelope(extracttest.Page{Rows: rows}))
 		}))
 		defer srv.Close()
-		x := open(t, extract.Config{BaseURL: srv.URL, AccountID: "biz_1"}).(extract.Fetcher)
-		got, last, err := collect(x.Fetch(t.Context(), schema.Transactions, ids(101)))
-		if err != nil || len(got) != 100 || !slices.Equal(batches, []int{50, 50, 1}) || !last.Last || last.Doubt != "" {
+		x := open(t, extract.Config{BaseURL: srv.URL, AccountID: "biz_1"})
+		got, missing, last, err := fetch(t, x, ids(101)...)
+		if err != nil || len(got) != 100 || !slices.Equal(batches, []int{50, 50, 1}) || !last.Last || last.Doubt != "" || !slices.Equal(missing, []string{"citx_3"}) {
 			t.Errorf("%d ids, batches %v, last %+v, %v", len(got), batches, last, err)
 		}
 	})
@@ -233,6 +246,58 @@ func TestFetch(t *testing.T) {
 		got, last, err := collect(x.Fetch(t.Context(), schema.Transactions, ids(1)))
 		if err != nil || !slices.Equal(got, []string{"citx_0"}) || asked != 1 || last.Doubt != "server ignored filter transaction_ids" {
 			t.Errorf("%q, %d requests, %+v, %v", got, asked, last, err)
+		}
+	})
+	t.Run("SplitsABatchThatIsRefusedUntilTheBadIdIsAlone", func(t *testing.T) {
+		for _, status := range []int{http.StatusBadRequest, http.StatusNotFound} {
+			for _, c := range []struct {
+				n   int
+				bad []int
+			}{{1, []int{0}}, {2, []int{1}}, {50, []int{0}}, {120, []int{49}}, {120, []int{0, 50, 51, 119}}, {3, []int{0, 1, 2}}} {
+				var bad []string
+				for _, i := range c.bad {
+					bad = append(bad, ids(c.n)[i])
+				}
+				asked := 0
+				srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+					asked++
+					var rows []string
+					for _, id := range r.URL.Query()["transaction_ids"] {
+						if slices.Contains(bad, id) {
+							http.Error(w, `{"error":{"type":"invalid_request_error","code":"parameter_invalid"}}`, status)
+							return
+						}
+						rows = append(rows, fmt.Sprintf(`{"id":%q}`, id))
+					}
+					fmt.Fprint(w, envelope(extracttest.Page{Rows: rows}))
+				}))
+				got, missing, last, err := fetch(t, open(t, extract.Config{BaseURL: srv.URL, AccountID: "biz_1"}), ids(c.n)...)
+				srv.Close()
+				good := slices.DeleteFunc(ids(c.n), func(id string) bool { return slices.Contains(bad, id) })
+				if err != nil || !slices.Equal(got, good) || !slices.Equal(missing, bad) || !last.Last || last.Doubt != "" {
+					t.Errorf("%d, %+v: got %q, missing %q, last %+v, %v", status, c, got, missing, last, err)
+				}
+				if most := 3 + 14*len(bad); asked > most {
+					t.Errorf("%d, %+v: %d requests, want at most %d", status, c, asked, most)
+				}
+			}
+		}
+	})
+	t.Run("FollowsTheCursorWithinABatch", func(t *testing.T) {
+		srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			asked := r.URL.Query()["transaction_ids"]
+			n := 0
+			_, _ = fmt.Sscanf(r.URL.Query().Get("after"), "%d", &n)
+			page := extracttest.Page{Rows: []string{fmt.Sprintf(`{"id":%q}`, asked[n])}}
+			if n < len(asked)-1 {
+				page.Next = fmt.Sprint(n + 1)
+			}
+			fmt.Fprint(w, envelope(page))
+		}))
+		defer srv.Close()
+		got, missing, last, err := fetch(t, open(t, extract.Config{BaseURL: srv.URL, AccountID: "biz_1"}), ids(52)...)
+		if err != nil || !slices.Equal(got, ids(52)) || missing != nil || !last.Last {
+			t.Errorf("got %q, missing %q, last %+v, %v", got, missing, last, err)
 		}
 	})
 	t.Run("AsksForNothingWithoutIds", func(t *testing.T) {
