@@ -102,6 +102,8 @@ type StreamResult struct {
 	EntriesChanged   int64          `json:"entries_changed"`
 	EntriesUnchanged int64          `json:"entries_unchanged"`
 	Rejected         int64          `json:"rejected"`
+	// Missing are the ids of transactions that were asked for by id and that the provider no longer knows.
+	Missing []string `json:"missing,omitempty"`
 }
 
 func (r *StreamResult) add(o StreamResult) {
@@ -111,6 +113,7 @@ func (r *StreamResult) add(o StreamResult) {
 	r.EntriesChanged += o.EntriesChanged
 	r.EntriesUnchanged += o.EntriesUnchanged
 	r.Rejected += o.Rejected
+	r.Missing = append(r.Missing, o.Missing...)
 	r.Verdict = worse(r.Verdict, o.Verdict)
 	if r.Reason == "" {
 		r.Reason = o.Reason

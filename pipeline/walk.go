@@ -191,6 +191,7 @@ func (c *collector) pages(ctx context.Context, pages func(func(extract.Page, err
 		c.read++
 		c.result.Pages++
 		c.result.Records += int64(len(page.Records))
+		c.result.Missing = append(c.result.Missing, page.Missing...)
 		c.fresh = append(c.fresh, c.tally.page(page)...)
 		c.add(page.Records)
 		c.next, last = page.Next, page.Last

@@ -185,7 +185,7 @@ func (s *state) figures(reported int64, by map[string]int64) string {
 func subsets(of []string) [][]string {
 	all := [][]string{nil}
 	for _, one := range of {
-		for _, s := range all[:len(all):len(all)] {
+		for _, s := range all {
 			all = append(all, append(slices.Clone(s), one))
 		}
 	}
