@@ -48,7 +48,7 @@ func (a *app) sandboxCommand() *cobra.Command {
 					return fmt.Errorf("sandbox: write answers: %w", err)
 				}
 			}
-			server, err := sandbox.Serve(cmd.Context(), listen, world)
+			server, err := sandbox.Serve(cmd.Context(), listen, world, sandbox.WithControl())
 			if err != nil {
 				return usageError("--listen %q: %w", listen, err)
 			}

@@ -32,9 +32,13 @@ type Answer struct {
 	Note        string // what was planted, and why it must be found
 }
 
-// Answers is the key: every finding of limit-breach, balance-drift and orphan-topup in the default period, and no other, by
-// code, source, card, reason, period.
-func (w *World) Answers() []Answer { return slices.Clone(w.answers) }
+// Answers is the key now: every finding of limit-breach, balance-drift and orphan-topup in the default period that ends now,
+// and no other, by code, source, card, reason, period.
+func (w *World) Answers() []Answer {
+	w.mutex.RLock()
+	defer w.mutex.RUnlock()
+	return w.judge()
+}
 
 // AnswerColumns are the columns of WriteAnswers. All but the last have the meaning that they have in findings.csv.
 func AnswerColumns() []string {
@@ -48,7 +52,7 @@ func AnswerColumns() []string {
 func (w *World) WriteAnswers(out io.Writer) error {
 	csv := csv.NewWriter(out)
 	_ = csv.Write(AnswerColumns()) // the writer keeps its first error for the end
-	for _, a := range w.answers {
+	for _, a := range w.Answers() {
 		_ = csv.Write([]string{
 			string(a.Code), a.Reason, string(a.Severity), a.Source, string(a.Provider), a.CardID, a.EntryID, a.Reference, a.Currency,
 			a.Expected, a.Actual, a.Difference, a.Unexplained, stamp(a.PeriodFrom), stamp(a.PeriodTo), a.Note,
@@ -97,17 +101,18 @@ func (a Answer) in(from, to instant) Answer {
 }
 
 // judge makes the key.
-func (w *World) judge() {
+func (w *World) judge() (found []Answer) {
 	for _, p := range schema.Providers() {
 		for _, c := range w.books[p].cards {
-			w.answers = append(w.answers, w.breaches(c)...)
+			found = append(found, w.breaches(c)...)
 		}
 	}
 	for _, p := range schema.Providers() {
-		w.answers = append(w.answers, w.drifts(w.books[p])...)
+		found = append(found, w.drifts(w.books[p])...)
 	}
-	w.answers = append(w.answers, w.orphans()...)
-	slices.SortStableFunc(w.answers, func(x, y Answer) int { return slices.Compare(x.order(), y.order()) })
+	found = append(found, w.orphans()...)
+	slices.SortStableFunc(found, func(x, y Answer) int { return slices.Compare(x.order(), y.order()) })
+	return found
 }
 
 func (a Answer) order() []string {

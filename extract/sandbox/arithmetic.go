@@ -88,6 +88,15 @@ func (w *World) ledgerSum(c *card, b basis) int64 {
 	return c.spend(from, w.now, b)
 }
 
+// figure is what the provider states about a card now: its spend, or its balance.
+func (w *World) figure(c *card) int64 {
+	sum := w.ledgerSum(c, c.book.basis) + c.opening
+	if c.says != nil {
+		return c.says(sum)
+	}
+	return sum
+}
+
 // around is the calendar window of a limit that holds t; to is 0 where it never ends. Both are 0 for a BILL instant
 // outside the only period that is known.
 func (l limit) around(t instant, c *card) (from, to instant) {

@@ -43,10 +43,6 @@ func billFields(list string) map[string][]string {
 
 func (w *World) bill() map[string]answerer {
 	b := w.books[schema.Bill]
-	users := make([]*person, 0, len(b.cards))
-	for _, c := range slices.Concat(b.cards, b.unlisted) {
-		users = append(users, c.holder)
-	}
 	budgetOf := func(r *http.Request) *budget {
 		for _, g := range b.budgets {
 			if id := r.PathValue("id"); id == g.id || id == g.uuid {
@@ -56,28 +52,28 @@ func (w *World) bill() map[string]answerer {
 		return nil
 	}
 	return map[string]answerer{
-		"/v3/spend/cards": b.billCards,
-		"/v3/spend/cards/{id}": func(r *http.Request) (any, *problem) {
+		"GET /v3/spend/cards": func(r *http.Request) (any, *problem) { return w.billCards(b, r) },
+		"GET /v3/spend/cards/{id}": func(r *http.Request) (any, *problem) {
 			if c := b.cardByID[r.PathValue("id")]; c != nil {
-				return c.bill(), nil
+				return w.billCard(c), nil
 			}
 			return nil, missing()
 		},
-		"/v3/spend/transactions": b.billTransactions,
-		"/v3/spend/transactions/{id}": func(r *http.Request) (any, *problem) {
+		"GET /v3/spend/transactions": b.billTransactions,
+		"GET /v3/spend/transactions/{id}": func(r *http.Request) (any, *problem) {
 			if x := b.rowByID[r.PathValue("id")]; x != nil {
 				return x.bill(), nil
 			}
 			return nil, missing()
 		},
-		"/v3/spend/budgets": func(r *http.Request) (any, *problem) { return w.billBudgets(b, r) },
-		"/v3/spend/budgets/{id}": func(r *http.Request) (any, *problem) {
+		"GET /v3/spend/budgets": func(r *http.Request) (any, *problem) { return w.billBudgets(b, r) },
+		"GET /v3/spend/budgets/{id}": func(r *http.Request) (any, *problem) {
 			if g := budgetOf(r); g != nil {
 				return w.billBudget(b, g), nil
 			}
 			return nil, missing()
 		},
-		"/v3/spend/budgets/{id}/members": func(r *http.Request) (any, *problem) {
+		"GET /v3/spend/budgets/{id}/members": func(r *http.Request) (any, *problem) {
 			g := budgetOf(r)
 			if g == nil {
 				return nil, missing()
@@ -88,27 +84,27 @@ func (w *World) bill() map[string]answerer {
 					members = append(members, object{
 						"userId": c.holder.id, "userUuid": c.holder.uuid, "name": c.holder.first + " " + c.holder.last, "budgetRole": "MEMBER",
 						"limit": c.billLimit(), "recurring": true, "recurringLimit": nil, "retired": false, "shareBudgetFunds": c.share,
-						"spent": full(c.figure),
+						"spent": full(w.figure(c)),
 					})
 				}
 			}
 			return object{"results": members, "nextPage": nil, "prevPage": nil}, nil
 		},
-		"/v3/spend/users": func(r *http.Request) (any, *problem) {
+		"GET /v3/spend/users": func(r *http.Request) (any, *problem) {
 			q, fault := readBill(r, "users", 100)
 			if fault != nil {
 				return nil, fault
 			}
-			list := slices.DeleteFunc(slices.Clone(users), func(*person) bool {
+			list := slices.DeleteFunc(slices.Clone(b.people), func(*person) bool {
 				return !q.meets(func(t term) bool { return t.holds("false") })
 			})
 			return billPage(q, list, func(x *person) any { return x.bill() }), nil
 		},
-		"/v3/spend/users/current": func(*http.Request) (any, *problem) {
-			if len(users) == 0 {
+		"GET /v3/spend/users/current": func(*http.Request) (any, *problem) {
+			if len(b.people) == 0 {
 				return nil, missing()
 			}
-			return users[0].bill(), nil
+			return b.people[0].bill(), nil
 		},
 	}
 }
@@ -173,10 +169,10 @@ func billPage[T any](q billQuery, list []T, one func(T) any) any {
 	if q.offset > 0 {
 		prev = encodeCursor(billCursor, max(0, q.offset-q.size), "")
 	}
-	return object{"results": render(slice(list, q.offset, q.offset+q.size), one), "nextPage": next, "prevPage": prev}
+	return object{"results": each(slice(list, q.offset, q.offset+q.size), one), "nextPage": next, "prevPage": prev}
 }
 
-func (b *book) billCards(r *http.Request) (any, *problem) {
+func (w *World) billCards(b *book, r *http.Request) (any, *problem) {
 	q, fault := readBill(r, "cards", 100, "name", "lastFour", "status")
 	if fault != nil {
 		return nil, fault
@@ -202,7 +198,7 @@ func (b *book) billCards(r *http.Request) (any, *problem) {
 	if by != nil {
 		slices.SortStableFunc(list, func(x, y *card) int { return q.order(cmp.Compare(by(x), by(y))) })
 	}
-	return billPage(q, list, func(c *card) any { return c.bill() }), nil
+	return billPage(q, list, func(c *card) any { return w.billCard(c) }), nil
 }
 
 func (c *card) last4() string { return c.pan[len(c.pan)-4:] }
@@ -214,12 +210,12 @@ func (c *card) billLimit() json.Number {
 	return full(c.limits[0].amount)
 }
 
-func (c *card) bill() any {
+func (w *World) billCard(c *card) any {
 	o := object{
 		"id": cmp.Or(c.alt, c.id), "userId": c.holder.id, "userUuid": c.holder.uuid, "lastFour": c.last4(), "status": c.status, "type": c.kind,
 		"shareBudgetFunds": c.share, "recurring": c.budget != nil && c.budget.interval != "NONE", "recurringLimit": nil,
-		"currentPeriod": object{"limit": c.billLimit(), "spent": full(c.figure)},
-		"createdTime":   c.created.offset(), "updatedTime": c.created.offset(),
+		"currentPeriod": object{"limit": c.billLimit(), "spent": full(w.figure(c))},
+		"createdTime":   c.created.offset(), "updatedTime": max(c.created, c.updated).offset(),
 	}
 	if !c.plainID {
 		o["uuid"] = c.id
@@ -375,7 +371,7 @@ func (r *row) bill() any {
 	case "CLEAR":
 		o.Status = "COMPLETE"
 	case "DECLINE":
-		o.Status, o.DeclineReason = "DECLINED", "INSUFFICIENT_FUNDS"
+		o.Status, o.DeclineReason = "DECLINED", strings.ToUpper(cmp.Or(r.reason, lacksFunds))
 	}
 	if r.foreign != 0 {
 		o.ForeignFee = full(r.fee)

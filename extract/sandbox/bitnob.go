@@ -1,7 +1,6 @@
 package sandbox
 
 import (
-	"cmp"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,16 +11,9 @@ import (
 
 func (w *World) bitnob() map[string]answerer {
 	b := w.books[schema.Bitnob]
-	cards := slices.SortedFunc(slices.Values(b.cards), func(x, y *card) int {
-		return cmp.Or(cmp.Compare(x.created, y.created), cmp.Compare(x.id, y.id))
-	})
-	users := make([]*person, 0, len(cards))
-	for _, c := range cards {
-		users = append(users, c.holder)
-	}
 	show := func(r *http.Request) (any, *problem) {
 		if c := b.cardByID[r.PathValue("id")]; c != nil {
-			return bitnobData(c.bitnobFull()), nil
+			return bitnobData(c.bitnobFull(w.figure(c))), nil
 		}
 		return nil, missing()
 	}
@@ -29,14 +21,15 @@ func (w *World) bitnob() map[string]answerer {
 		return bitnobPage(r, "cardTransactions", b.rows, func(x *row) any { return x.bitnob() })
 	}
 	return map[string]answerer{
-		"/virtualcards/cards": func(r *http.Request) (any, *problem) {
+		"GET /virtualcards/cards": func(r *http.Request) (any, *problem) {
+			cards := slices.SortedFunc(slices.Values(b.cards), oldestCard)
 			return bitnobPage(r, "cards", cards, func(c *card) any { return c.bitnob() })
 		},
-		"/virtualcards/cards/{id}":         show,
-		"/virtualcards/card/{id}":          show, // the vendor's clients spell it so
-		"/virtualcards/cards/transactions": all,
-		"/virtualcards/transactions":       all, // so does one of them
-		"/virtualcards/cards/{id}/transactions": func(r *http.Request) (any, *problem) {
+		"GET /virtualcards/cards/{id}":         show,
+		"GET /virtualcards/card/{id}":          show, // the vendor's clients spell it so
+		"GET /virtualcards/cards/transactions": all,
+		"GET /virtualcards/transactions":       all, // so does one of them
+		"GET /virtualcards/cards/{id}/transactions": func(r *http.Request) (any, *problem) {
 			c := b.cardByID[r.PathValue("id")]
 			if c == nil {
 				return nil, missing()
@@ -44,11 +37,11 @@ func (w *World) bitnob() map[string]answerer {
 			rows := b.pick(c.id, func(x *row) bool { return x.card == c }, oldestFirst)
 			return bitnobPage(r, "cardTransactions", rows, func(x *row) any { return x.bitnob() })
 		},
-		"/virtualcards/users": func(r *http.Request) (any, *problem) {
-			return bitnobPage(r, "cardUsers", users, func(x *person) any { return x.bitnob() })
+		"GET /virtualcards/users": func(r *http.Request) (any, *problem) {
+			return bitnobPage(r, "cardUsers", b.people, func(x *person) any { return x.bitnob() })
 		},
-		"/virtualcards/users/{id}": func(r *http.Request) (any, *problem) {
-			for _, x := range users {
+		"GET /virtualcards/users/{id}": func(r *http.Request) (any, *problem) {
+			for _, x := range b.people {
 				if x.id == r.PathValue("id") {
 					return bitnobData(x.bitnob()), nil
 				}
@@ -96,18 +89,18 @@ func bitnobPage[T any](r *http.Request, name string, list []T, one func(T) any) 
 func (c *card) bitnob() object {
 	expiry := c.created.time().AddDate(3, 0, 0)
 	return object{
-		"id": c.id, "createdAt": c.created.text(), "updatedAt": c.created.text(), "last4": c.last4(), "cardName": c.name,
+		"id": c.id, "createdAt": c.created.text(), "updatedAt": max(c.created, c.updated).text(), "last4": c.last4(), "cardName": c.name,
 		"cardType": "virtual", "cardBrand": "VISA", "expiry": expiry.Format(millis), "valid": expiry.Format("01/2006"),
 		"status": c.status, "reference": "card-" + c.id[:8], "createdStatus": "success", "customerId": c.holder.customer,
 	}
 }
 
 // bitnobFull is what a get of one card gives, secrets included, without being asked.
-func (c *card) bitnobFull() object {
+func (c *card) bitnobFull(figure int64) object {
 	o := c.bitnob()
-	o["balance"] = c.figure
+	o["balance"] = figure
 	if c.book.major {
-		o["balance"] = short(c.figure)
+		o["balance"] = short(figure)
 	}
 	o["cardNumber"], o["cvv2"], o["cardUserId"], o["customerReference"] = c.pan, c.cvv, c.holder.id, c.holder.email
 	o["city"], o["street"], o["zipCode"], o["countryCode"], o["country"] = "Lagos", c.holder.street, "100001", "NG", "Nigeria"

@@ -17,8 +17,8 @@ func (w *World) breaches(c *card) (found []Answer) {
 			found = append(found, w.calendar(c, l)...)
 		}
 	}
-	if c.book.provider == schema.Bill && !c.share && len(c.limits) > 0 && c.figure > c.limits[0].amount {
-		a := c.answer(schema.LimitBreach, "reported-over-limit", schema.High).of(c.limits[0].amount, c.figure)
+	if c.book.provider == schema.Bill && !c.share && len(c.limits) > 0 && w.figure(c) > c.limits[0].amount {
+		a := c.answer(schema.LimitBreach, "reported-over-limit", schema.High).of(c.limits[0].amount, w.figure(c))
 		from, to, ok := c.budget.period()
 		if !ok {
 			from, to = w.now, w.now // no window is known: the instant of the observation
@@ -31,7 +31,7 @@ func (w *World) breaches(c *card) (found []Answer) {
 // single compares each counted purchase with a limit for single purchases.
 func (w *World) single(c *card, l limit) (found []Answer) {
 	for _, r := range c.rows {
-		if r.kind != schema.Purchase || !r.status.Counted() || r.occurred < w.from || r.occurred >= w.now {
+		if r.kind != schema.Purchase || !r.status.Counted() || r.occurred < w.from || r.occurred > w.now {
 			continue
 		}
 		reason, severity, bad := "transaction-over-limit", schema.High, -r.amount > l.amount

@@ -30,9 +30,12 @@ type card struct {
 	share    bool // BILL shareBudgetFunds
 	plainID  bool // BILL: the card has an id and no uuid, as in the older samples
 	rows     []*row
-	figure   int64  // what the provider says: spend, or balance
-	plan     string // what was planted on it, in words; empty: nothing
-	noFigure bool   // Whop: spent_last_month is null
+	says     func(sum int64) int64 // what the provider states instead of the sum; nil: the sum
+	opening  int64                 // Bitnob: what was loaded at creation without a row that says so
+	updated  instant               // 0: not since it was created
+	seen     []sighting            // what readers saw of it, oldest first
+	plan     string                // what was planted on it, in words; empty: nothing
+	noFigure bool                  // Whop: spent_last_month is null
 }
 
 // limit is a limit in force. Amount is in cents.
@@ -59,7 +62,11 @@ type budget struct {
 	start, end     string // of the current period, YYYY-MM-DD, inclusive; empty: not said
 	begin          string // of the budget
 	retired        bool
+	seen           []span // the periods that readers saw
 }
+
+// span is a stretch of time, the end excluded; a zero end is open.
+type span struct{ from, to instant }
 
 func (b *budget) location() *time.Location {
 	if b.zone == nil {
@@ -102,6 +109,8 @@ type row struct {
 	clearing *row    // BILL: the earliest row that clears this authorization
 	links    linking // BILL: which side of the link names the other
 	split    int     // BILL: into how many children, which no list shows
+	reason   string  // why it was declined, in the provider's word; empty: not said
+	stuck    bool    // it stays pending
 	plan     string  // what was planted with it, in words; empty: nothing
 }
 
@@ -117,3 +126,5 @@ const (
 func (r *row) entry() string { return r.source() + "/" + r.id }
 
 func (r *row) source() string { return r.card.book.source }
+
+type sighting struct{}

@@ -16,8 +16,7 @@ type draft struct {
 	from, to instant // rows of natural life lie between
 	least    int64   // the smallest and the largest natural purchase
 	most     int64
-	spares   []FundingRow          // the books' lines for its top-ups
-	says     func(sum int64) int64 // what the provider states instead of the sum; nil: the sum
+	spares   []FundingRow // the books' lines for its top-ups
 }
 
 // quiet is how long before the end of the world nothing happens by nature, so that nothing is in flight.
@@ -62,7 +61,9 @@ func (d *draft) amount() int64 {
 
 // post draws when something that happened at t posts; false where that is still to come. Most post in one to three days,
 // a few a week and more after the fact, but none as late as ten days.
-func (d *draft) post(t instant) (instant, bool) {
+func (d *draft) post(t instant) (instant, bool) { return d.settling(t + d.lag()) }
+
+func (d *draft) lag() instant {
 	lag := d.moment(10*hour, 3*day)
 	switch {
 	case d.book.provider == schema.Bitnob && d.chance(14, 15):
@@ -74,7 +75,7 @@ func (d *draft) post(t instant) (instant, bool) {
 	case d.chance(1, 15):
 		lag = d.moment(6*day, 9*day)
 	}
-	return d.settling(t + lag)
+	return lag
 }
 
 // settling is the first clear instant at or after p, and whether it has come.

@@ -27,17 +27,17 @@ func figureName(p schema.Provider) string {
 	}[p]
 }
 
-// drifts compares every figure of a source with the ledger's sum at the world's end.
+// drifts compares every figure of a source with the ledger's sum now.
 func (w *World) drifts(b *book) (found []Answer) {
 	agreed := [2]int{} // cards that agree on one basis only
 	var differing []*card
 	unit, ok := w.balanceUnit(b)
 	for _, c := range b.cards {
-		if _, checkable := w.figureWindow(c); !checkable || !ok(c) {
+		if _, checkable := w.figureWindow(c); !checkable || !ok(w.figure(c)) {
 			continue
 		}
 		posted, both := w.ledgerSum(c, onPosted), w.ledgerSum(c, onBoth)
-		switch actual := unit(c); {
+		switch actual := unit(w.figure(c)); {
 		case posted == both && actual == both: // says nothing about the basis
 		case actual == posted:
 			agreed[onPosted]++
@@ -52,7 +52,7 @@ func (w *World) drifts(b *book) (found []Answer) {
 		usual = onPosted
 	}
 	for _, c := range differing {
-		expected, actual := w.ledgerSum(c, usual), unit(c)
+		expected, actual := w.ledgerSum(c, usual), unit(w.figure(c))
 		why := w.explain(c, usual, expected, actual)
 		a := c.answer(schema.BalanceDrift, figureName(b.provider), schema.High).of(expected, actual)
 		a.Unexplained = a.Difference
@@ -81,45 +81,46 @@ func (w *World) drifts(b *book) (found []Answer) {
 
 // balanceUnit says how the figures of a source are read: as given, or for Bitnob in the unit that fits strictly more of the
 // cards that are not zero, else in cents. The second function says whether the figure can be read at all.
-func (w *World) balanceUnit(b *book) (unit func(*card) int64, readable func(*card) bool) {
-	given := func(c *card) int64 { return c.figure }
-	always := func(*card) bool { return true }
+func (w *World) balanceUnit(b *book) (unit func(figure int64) int64, readable func(figure int64) bool) {
+	given := func(figure int64) int64 { return figure }
+	always := func(int64) bool { return true }
 	if b.provider != schema.Bitnob {
 		return given, always
 	}
 	minor, major := 0, 0
 	for _, c := range b.cards {
-		if c.figure == 0 {
+		figure := w.figure(c)
+		if figure == 0 {
 			continue
 		}
-		if asMinor, ok := b.balanceAsCents(c); ok && asMinor == c.balance() {
+		if asMinor, ok := b.balanceAsCents(figure); ok && asMinor == c.balance() {
 			minor++
 		}
-		if b.balanceAsDollars(c) == c.balance() {
+		if b.balanceAsDollars(figure) == c.balance() {
 			major++
 		}
 	}
 	if major > minor {
 		return b.balanceAsDollars, always
 	}
-	return func(c *card) int64 { n, _ := b.balanceAsCents(c); return n },
-		func(c *card) bool { _, ok := b.balanceAsCents(c); return ok }
+	return func(figure int64) int64 { n, _ := b.balanceAsCents(figure); return n },
+		func(figure int64) bool { _, ok := b.balanceAsCents(figure); return ok }
 }
 
 // balanceAsCents reads the served number as cents, balanceAsDollars as dollars, both into cents. A number of dollars with
 // cents behind the point is no number of cents.
-func (b *book) balanceAsCents(c *card) (int64, bool) {
+func (b *book) balanceAsCents(figure int64) (int64, bool) {
 	if b.major {
-		return c.figure / 100, c.figure%100 == 0
+		return figure / 100, figure%100 == 0
 	}
-	return c.figure, true
+	return figure, true
 }
 
-func (b *book) balanceAsDollars(c *card) int64 {
+func (b *book) balanceAsDollars(figure int64) int64 {
 	if b.major {
-		return c.figure
+		return figure
 	}
-	return c.figure * 100
+	return figure * 100
 }
 
 // part is what a row gives to the figure, and whether the ledger's sum has it.

@@ -19,13 +19,17 @@ type FundingRow struct {
 }
 
 // Fundings are the books, in the order of the file.
-func (w *World) Fundings() []FundingRow { return slices.Clone(w.fundings) }
+func (w *World) Fundings() []FundingRow {
+	w.mutex.RLock()
+	defer w.mutex.RUnlock()
+	return slices.Clone(w.fundings)
+}
 
 // WriteFundings writes the books as CSV.
 func (w *World) WriteFundings(out io.Writer) error {
 	csv := csv.NewWriter(out)
 	_ = csv.Write([]string{"reference", "amount", "currency", "sent_at", "card_id", "source", "note"}) // the first error is kept
-	for _, f := range w.fundings {
+	for _, f := range w.Fundings() {
 		_ = csv.Write([]string{f.Reference, f.Amount, f.Currency, f.SentAt, f.CardID, f.Source, f.Note})
 	}
 	csv.Flush()

@@ -25,8 +25,8 @@ type Request struct {
 
 // Requests counts what was asked so far, refused requests included.
 func (w *World) Requests() map[Request]int {
-	w.mutex.Lock()
-	defer w.mutex.Unlock()
+	w.counting.Lock()
+	defer w.counting.Unlock()
 	return maps.Clone(w.requests)
 }
 
@@ -41,58 +41,144 @@ func bad(message string) *problem { return &problem{status: http.StatusBadReques
 
 func missing() *problem { return &problem{status: http.StatusNotFound, message: "Not found."} }
 
-// answerer answers a request that may be made, with a value to write as JSON.
+// answerer is one operation: it answers a request that may be made, with a value to write as JSON, or says what is wrong.
+// A table of them has the keys "GET /card/{id}", "POST /card": the method, a blank, and the path below the base path as
+// http.ServeMux reads it.
 type answerer func(*http.Request) (any, *problem)
 
-// Handler serves the read side of the four APIs below their base paths. Any method but GET answers 405.
-func (w *World) Handler() http.Handler {
-	mux := http.NewServeMux()
-	routes := map[schema.Provider]map[string]answerer{
-		schema.Bill: w.bill(), schema.Slash: w.slash(), schema.Whop: w.whop(), schema.Bitnob: w.bitnob(),
+// created is an answer with status 201.
+type created struct{ body any }
+
+// Option is a setting of Handler and of Serve.
+type Option func(*settings)
+
+type settings struct{ control bool }
+
+// WithControl lets the handler serve the control endpoint too, below /control/. Whoever reaches it moves the clock and
+// plants anomalies without a key.
+func WithControl() Option { return func(s *settings) { s.control = true } }
+
+// Handler serves the four APIs below their base paths.
+func (w *World) Handler(options ...Option) http.Handler {
+	var s settings
+	for _, o := range options {
+		o(&s)
 	}
-	for p, paths := range routes {
-		paths["/"] = func(*http.Request) (any, *problem) { return nil, missing() }
-		for path, answer := range paths {
-			mux.HandleFunc(w.BasePath(p)+path, w.serve(Request{Provider: p, Path: path}, answer))
+	mux := http.NewServeMux()
+	for p, table := range map[schema.Provider]map[string]answerer{
+		schema.Bill: w.bill(), schema.Slash: w.slash(), schema.Whop: w.whop(), schema.Bitnob: w.bitnob(),
+	} {
+		for path, methods := range byPath(table) {
+			mux.HandleFunc(w.BasePath(p)+path, w.serve(Request{Provider: p, Path: path}, methods))
 		}
+		mux.HandleFunc(w.BasePath(p)+"/", w.serve(Request{Provider: p, Path: "/"}, nil))
+	}
+	if s.control {
+		w.control(mux)
 	}
 	return mux
 }
 
-// serve is what all paths share: counting, authentication, methods, errors in the provider's shape.
-func (w *World) serve(kind Request, answer answerer) http.HandlerFunc {
+// byPath turns a table of operations into one of methods for each path.
+func byPath(table map[string]answerer) map[string]map[string]answerer {
+	paths := map[string]map[string]answerer{}
+	for key, answer := range table {
+		method, path, _ := strings.Cut(key, " ")
+		if paths[path] == nil {
+			paths[path] = map[string]answerer{}
+		}
+		paths[path][method] = answer
+	}
+	return paths
+}
+
+// response is an answer as it is written.
+type response struct {
+	status int
+	header http.Header
+	body   []byte
+}
+
+func (a response) write(rw http.ResponseWriter) {
+	maps.Copy(rw.Header(), a.header)
+	rw.WriteHeader(a.status)
+	_, _ = rw.Write(a.body) // the client is gone where this fails
+}
+
+// serve is what all paths of a provider share. Without methods there is no such path.
+func (w *World) serve(kind Request, methods map[string]answerer) http.HandlerFunc {
 	return func(rw http.ResponseWriter, r *http.Request) {
 		kind := kind
 		kind.Method = r.Method
-		w.mutex.Lock()
+		w.counting.Lock()
 		w.requests[kind]++
-		w.mutex.Unlock()
-		var body any
-		fault := w.admit(kind.Provider, r)
-		if fault == nil {
-			body, fault = answer(r)
-		}
-		status := http.StatusOK
+		w.counting.Unlock()
+		r, fault := bodied(r)
+		var answer response
 		if fault != nil {
-			status, body = fault.status, fault.body
-			if body == nil {
-				body = w.errorBody(kind.Provider, fault)
-			}
-			if status == http.StatusMethodNotAllowed {
-				rw.Header().Set("Allow", http.MethodGet)
-			}
+			answer = w.refuse(kind.Provider, fault)
+		} else {
+			answer = w.respond(kind.Provider, r, methods)
 		}
-		if text, plain := body.(string); plain {
-			http.Error(rw, text, status)
-			return
-		}
-		rw.Header().Set("Content-Type", "application/json")
-		rw.WriteHeader(status)
-		_ = json.NewEncoder(rw).Encode(body) // the client is gone where this fails
+		answer.write(rw)
 	}
 }
 
-// admit checks the credential, then the method.
+// respond answers with the lock held, so that an answer shows one moment of the world.
+func (w *World) respond(p schema.Provider, r *http.Request, methods map[string]answerer) response {
+	if r.Method == http.MethodGet {
+		w.mutex.RLock()
+		defer w.mutex.RUnlock()
+	} else {
+		w.mutex.Lock()
+		defer w.mutex.Unlock()
+	}
+	if fault := w.admit(p, r); fault != nil {
+		return w.refuse(p, fault)
+	}
+	answer, ok := methods[r.Method]
+	switch {
+	case len(methods) == 0:
+		return w.refuse(p, missing())
+	case !ok:
+		refusal := w.refuse(p, &problem{status: http.StatusMethodNotAllowed, message: "Method not allowed."})
+		refusal.header.Set("Allow", strings.Join(slices.Sorted(maps.Keys(methods)), ", "))
+		return refusal
+	}
+	return w.once(p, r, func() response {
+		body, fault := answer(r)
+		if fault != nil {
+			return w.refuse(p, fault)
+		}
+		if made, ok := body.(created); ok {
+			return render(http.StatusCreated, made.body)
+		}
+		return render(http.StatusOK, body)
+	})
+}
+
+// refuse is a problem in the provider's shape.
+func (w *World) refuse(p schema.Provider, fault *problem) response {
+	body := fault.body
+	if body == nil {
+		body = w.errorBody(p, fault)
+	}
+	return render(fault.status, body)
+}
+
+// render writes a value: a text as it is, anything else as JSON.
+func render(status int, body any) response {
+	if text, plain := body.(string); plain {
+		return response{status, http.Header{"Content-Type": {"text/plain; charset=utf-8"}}, []byte(text + "\n")}
+	}
+	text, err := json.Marshal(body)
+	if err != nil {
+		return render(http.StatusInternalServerError, err.Error())
+	}
+	return response{status, http.Header{"Content-Type": {"application/json"}}, append(text, '\n')}
+}
+
+// admit checks the credential.
 func (w *World) admit(p schema.Provider, r *http.Request) *problem {
 	var given string
 	switch p {
@@ -112,9 +198,6 @@ func (w *World) admit(p schema.Provider, r *http.Request) *problem {
 			fault.body = "Unauthorized" // plain text (public clients)
 		}
 		return fault
-	}
-	if r.Method != http.MethodGet {
-		return &problem{status: http.StatusMethodNotAllowed, message: "Method not allowed."}
 	}
 	if entity := r.Header.Get("x-legal-entity"); p == schema.Slash && entity != "" && entity != w.entity {
 		return &problem{status: http.StatusForbidden, message: "You have no role on this legal entity."}
@@ -140,7 +223,8 @@ func (w *World) errorBody(p schema.Provider, f *problem) any {
 	case schema.Whop:
 		e := object{"message": f.message, "type": map[int]string{
 			http.StatusBadRequest: "invalid_request_error", http.StatusUnauthorized: "unauthorized", http.StatusNotFound: "not_found",
-			http.StatusMethodNotAllowed: "method_not_allowed",
+			http.StatusMethodNotAllowed: "method_not_allowed", http.StatusConflict: "idempotency_conflict",
+			http.StatusRequestEntityTooLarge: "invalid_request_error",
 		}[f.status]}
 		if f.status == http.StatusBadRequest {
 			e["code"] = "parameter_invalid"
@@ -181,6 +265,13 @@ func (b *book) pick(key string, want func(*row) bool, arrange func([]*row)) []*r
 	return list
 }
 
+// forget drops the lists, because rows changed.
+func (p *picks) forget() {
+	p.mutex.Lock()
+	defer p.mutex.Unlock()
+	p.lists = nil
+}
+
 func oldestFirst([]*row) {}
 
 func newestFirst(list []*row) { slices.Reverse(list) }
@@ -208,7 +299,7 @@ func slice[T any](list []T, from, to int) []T {
 	return list[min(from, to):to]
 }
 
-func render[T any](list []T, one func(T) any) []any {
+func each[T any](list []T, one func(T) any) []any {
 	out := make([]any, 0, len(list))
 	for _, x := range list {
 		out = append(out, one(x))
@@ -270,6 +361,12 @@ func readTime(s string) (instant, bool) {
 		}
 	}
 	return 0, false
+}
+
+// readMinor reads a whole number of cents.
+func readMinor(s string) (int64, bool) {
+	a, err := money.ParseMinor(s, money.USD())
+	return a.Minor(), err == nil
 }
 
 // readCents reads an amount of dollars.

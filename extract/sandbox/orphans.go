@@ -75,7 +75,7 @@ func (w *World) orphans() (found []Answer) {
 }
 
 func (w *World) proposal(f FundingRow, r *row) []Answer {
-	if f.sent < w.from || f.sent >= w.now {
+	if f.sent < w.from || f.sent > w.now {
 		return nil
 	}
 	a := r.card.answer(schema.OrphanTopUp, "no-provider-topup", schema.Medium).in(f.sent, f.sent)
@@ -148,7 +148,7 @@ func (w *World) orphan(ref string, sent []FundingRow, topups []*row) []Answer {
 	if a.Actual == "" {
 		a.Currency = sent[0].Currency
 	}
-	if at < w.from || at >= w.now {
+	if at < w.from || at > w.now {
 		return nil
 	}
 	if len(live) > 1 { // which of the two is meant is not said

@@ -106,7 +106,7 @@ func tooLarge(shape func(*draft)) scenario {
 }
 
 // refuse is a declined purchase.
-func (d *draft) refuse(t instant, cents int64) {
+func (d *draft) refuse(t instant, cents int64) *row {
 	word := "declined"
 	switch d.book.provider {
 	case schema.Bill:
@@ -114,7 +114,7 @@ func (d *draft) refuse(t instant, cents int64) {
 	case schema.Bitnob:
 		word = "failed"
 	}
-	d.void(t, schema.Declined, word, cents)
+	return d.void(t, schema.Declined, word, cents)
 }
 
 // tooSmall is a card with a minimum for single purchases that one purchase does not reach.
@@ -190,15 +190,28 @@ func drifting(why string, shape func(*draft), plan string, plant func(*draft) bo
 	}}
 }
 
-// counted is what the posted rows that the figure counts give to it, oldest first.
-func (d *draft) counted() (parts []int64) {
+// counted are the posted rows that the figure counts and that make it larger, oldest first.
+func (d *draft) counted() (rows []*row) {
 	d.sort()
 	for _, r := range d.rows {
 		if amount, in := d.w.part(d.card, r, onPosted); in && amount > 0 {
-			parts = append(parts, amount)
+			rows = append(rows, r)
 		}
 	}
-	return parts
+	return rows
+}
+
+// omit lets the provider leave rows out of its figure for as long as that counts them.
+func (d *draft) omit(rows ...*row) {
+	c, w := d.card, d.w
+	d.says = func(sum int64) int64 {
+		for _, r := range rows {
+			if amount, in := w.part(c, r, c.book.basis); in {
+				sum -= amount
+			}
+		}
+		return sum
+	}
 }
 
 // shift lets the provider say so much more than the ledger.
@@ -233,22 +246,22 @@ func plantOpening(d *draft) bool {
 }
 
 func plantOne(d *draft) bool {
-	parts := d.counted()
-	if len(parts) == 0 {
+	rows := d.counted()
+	if len(rows) == 0 {
 		return false
 	}
-	d.shift(-one(d.dice, parts...))
+	d.omit(one(d.dice, rows...))
 	return true
 }
 
 func plantTwo(d *draft) bool {
-	parts := d.counted()
-	parts = parts[max(0, len(parts)-6):] // a provider lags behind with what came last
-	if len(parts) < 2 {
+	rows := d.counted()
+	rows = rows[max(0, len(rows)-6):] // a provider lags behind with what came last
+	if len(rows) < 2 {
 		return false
 	}
-	d.Shuffle(len(parts), func(i, j int) { parts[i], parts[j] = parts[j], parts[i] })
-	d.shift(-parts[0] - parts[1])
+	d.Shuffle(len(rows), func(i, j int) { rows[i], rows[j] = rows[j], rows[i] })
+	d.omit(rows[0], rows[1])
 	return true
 }
 
@@ -257,31 +270,44 @@ func plantDeclines(d *draft) bool {
 	for range 3 {
 		d.refuse(d.when(max(from+hour, d.from), d.to), d.amount())
 	}
-	var sum int64
-	for _, r := range d.rows {
-		if r.occurred < from {
-			continue
-		}
-		switch r.status {
-		case schema.Declined:
+	c, w := d.card, d.w
+	if c.tried(schema.Failed, from) != 0 {
+		return false // whether a failed purchase is a decline is not said
+	}
+	d.says = func(sum int64) int64 {
+		from, _ := w.figureWindow(c)
+		return sum + c.tried(schema.Declined, from)
+	}
+	return true
+}
+
+// tried is the spend that rows of a status would have been since an instant.
+func (c *card) tried(status schema.Status, from instant) (sum int64) {
+	for _, r := range c.rows {
+		if r.status == status && r.occurred >= from {
 			sum -= r.amount
-		case schema.Failed:
-			return false // whether a failed purchase is a decline is not said
 		}
 	}
-	d.shift(sum)
-	return true
+	return sum
 }
 
 func plantInFlight(d *draft) bool {
 	t := d.w.now - d.moment(7*minute, 13*minute)
 	p, cents := d.w.now-d.moment(2*minute, 5*minute), d.between(500, 20_000)
+	c, w := d.card, d.w
+	var r *row
 	if d.book.provider == schema.Bitnob {
-		d.spares = append(d.spares, d.fund(d.topup(t, p, cents)))
+		r = d.topup(t, p, cents)
+		d.spares = append(d.spares, d.fund(r))
 	} else {
-		d.purchase(t, p, cents)
+		r = d.purchase(t, p, cents)
 	}
-	d.shift(-cents)
+	d.says = func(sum int64) int64 {
+		if amount, in := w.part(c, r, c.book.basis); in && w.now-p <= 15*minute {
+			return sum - amount
+		}
+		return sum
+	}
 	return true
 }
 
@@ -300,7 +326,13 @@ func plantBoundary(d *draft) bool {
 		}
 		d.purchase(t, p, d.between(500, 20_000))
 	}
-	d.says = func(int64) int64 { return d.spend(utc, d.w.now, d.book.basis) }
+	c, w := d.card, d.w
+	d.says = func(sum int64) int64 {
+		if _, utc, ok := w.edges(c); ok {
+			return c.spend(utc, w.now, c.book.basis)
+		}
+		return sum
+	}
 	return true
 }
 
@@ -335,7 +367,8 @@ func flipped(shape func(*draft)) scenario {
 		if d.book.basis == onBoth {
 			other = onPosted
 		}
-		d.says = func(int64) int64 { return d.w.ledgerSum(d.card, other) }
+		c, w := d.card, d.w
+		d.says = func(int64) int64 { return w.ledgerSum(c, other) }
 		return true
 	}
 	return s

@@ -56,35 +56,41 @@ func (w *World) held(c *card) (found []string) {
 	if c.book.basis == onBoth {
 		other = onPosted
 	}
-	switch expected := w.ledgerSum(c, c.book.basis); c.figure {
+	switch expected, actual := w.ledgerSum(c, c.book.basis), w.figure(c); actual {
 	case expected:
 	case w.ledgerSum(c, other):
 		found = append(found, "other basis")
 	default:
-		found = append(found, w.explain(c, c.book.basis, expected, c.figure))
+		found = append(found, w.explain(c, c.book.basis, expected, actual))
 	}
 	return found
 }
 
 func (w *World) draft(b *book, s scenario, no, attempt int) *draft {
 	d := &draft{w: w, dice: w.dice(b.provider, no, attempt), from: w.start, to: w.now - quiet, least: 1, most: 60_000}
-	d.card = &card{
-		book: b, pan: d.luhn(), cvv: d.code(digits, 3), pin: "", name: d.cardName(), zone: time.UTC, plan: s.plan,
-		created: w.start - d.moment(hour, 40*day),
+	d.card = w.blank(d, b)
+	d.plan = s.plan
+	return d
+}
+
+// blank is a card as its provider issues it: active, without rows and without limits.
+func (w *World) blank(d *draft, b *book) *card {
+	c := &card{
+		book: b, pan: d.luhn(), cvv: d.code(digits, 3), name: d.cardName(), zone: time.UTC, created: w.start - d.moment(hour, 40*day),
 	}
 	switch b.provider {
 	case schema.Bill:
-		d.id = "crd_" + d.code(base62, 22)
-		d.alt = billID("Card", d.id)
-		d.status, d.kind = "ACTIVATED", one(d.dice, "VIRTUAL_MEMBER", "VIRTUAL_VENDOR")
+		c.id = "crd_" + d.code(base62, 22)
+		c.alt = billID("Card", c.id)
+		c.status, c.kind = "ACTIVATED", one(d.dice, "VIRTUAL_MEMBER", "VIRTUAL_VENDOR")
 	case schema.Slash:
-		d.id, d.status, d.group = "card_"+d.code(base62, 20), "active", one(d.dice, "Marketing", "Engineering", "Ops")
+		c.id, c.status, c.group = "card_"+d.code(base62, 20), "active", one(d.dice, "Marketing", "Engineering", "Ops")
 	case schema.Whop:
-		d.id, d.status, d.kind, d.pin = "icrd_"+d.code(base62, 14), "active", "virtual", d.code(digits, 4)
+		c.id, c.status, c.kind, c.pin = "icrd_"+d.code(base62, 14), "active", "virtual", d.code(digits, 4)
 	case schema.Bitnob:
-		d.id, d.status = d.uuid(), "active"
+		c.id, c.status = d.uuid(), "active"
 	}
-	return d
+	return c
 }
 
 func (d *draft) cardName() string {
@@ -92,20 +98,15 @@ func (d *draft) cardName() string {
 	return one(d.dice, "Happy Music Supplies card for ", "Software ", "Card ", "") + who + one(d.dice, "", "", " ", "  ")
 }
 
-// finish sorts the rows, states the figure and gives every limit without an amount one that life keeps within.
+// finish sorts the rows and gives every limit without an amount one that life keeps within.
 func (d *draft) finish(s scenario) {
 	d.holder = d.person()
 	d.sort()
-	sum := d.w.ledgerSum(d.card, d.book.basis)
-	d.figure = sum
-	if d.says != nil {
-		d.figure = d.says(sum)
-	}
 	for i := range d.limits {
 		if l := &d.limits[i]; l.amount == 0 {
 			most := d.peak(*l)
 			if d.book.provider == schema.Bill || d.book.provider == schema.Slash {
-				most = max(most, d.figure)
+				most = max(most, d.w.figure(d.card))
 			}
 			l.amount = d.generous(most)
 			if s.name == "ordinary" && most > 0 && d.chance(1, 6) {

@@ -17,7 +17,7 @@ type Server struct {
 
 // Serve serves a world on a loopback address such as 127.0.0.1:0. Any other address is refused: the sandbox hands out
 // card numbers to whoever has its printed key, made up but of the real shape.
-func Serve(ctx context.Context, addr string, w *World) (*Server, error) {
+func Serve(ctx context.Context, addr string, w *World, options ...Option) (*Server, error) {
 	host, _, err := net.SplitHostPort(addr)
 	if err != nil {
 		return nil, fmt.Errorf("serve sandbox (%s): not an address such as 127.0.0.1:8700: %w", addr, err)
@@ -31,7 +31,7 @@ func Serve(ctx context.Context, addr string, w *World) (*Server, error) {
 	}
 	s := &Server{
 		URL:    "http://" + listener.Addr().String(),
-		server: &http.Server{Handler: w.Handler(), ReadHeaderTimeout: 10 * time.Second},
+		server: &http.Server{Handler: w.Handler(options...), ReadHeaderTimeout: 10 * time.Second},
 		done:   make(chan struct{}),
 	}
 	go func() {

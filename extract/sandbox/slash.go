@@ -19,8 +19,8 @@ const (
 func (w *World) slash() map[string]answerer {
 	b := w.books[schema.Slash]
 	return map[string]answerer{
-		"/card": func(r *http.Request) (any, *problem) { return w.slashCards(b, r) },
-		"/card/{id}": func(r *http.Request) (any, *problem) {
+		"GET /card": func(r *http.Request) (any, *problem) { return w.slashCards(b, r) },
+		"GET /card/{id}": func(r *http.Request) (any, *problem) {
 			c := b.cardByID[r.PathValue("id")]
 			if c == nil {
 				return nil, missing()
@@ -34,20 +34,20 @@ func (w *World) slash() map[string]answerer {
 			}
 			return o, nil
 		},
-		"/card/{id}/utilization": func(r *http.Request) (any, *problem) {
+		"GET /card/{id}/utilization": func(r *http.Request) (any, *problem) {
 			if c := b.cardByID[r.PathValue("id")]; c != nil {
 				return w.slashUtilization(c), nil
 			}
 			return nil, missing()
 		},
-		"/transaction": func(r *http.Request) (any, *problem) {
+		"GET /transaction": func(r *http.Request) (any, *problem) {
 			list, fault := w.slashPick(b, r)
 			if fault != nil {
 				return nil, fault
 			}
 			return slashList(r, list, func(x *row) any { return w.slashRow(x) })
 		},
-		"/transaction/aggregation": func(r *http.Request) (any, *problem) {
+		"GET /transaction/aggregation": func(r *http.Request) (any, *problem) {
 			list, fault := w.slashPick(b, r)
 			if fault != nil {
 				return nil, fault
@@ -62,7 +62,7 @@ func (w *World) slash() map[string]answerer {
 			}
 			return object{"count": len(list), "totalIn": in, "totalOut": out, "netChange": in + out}, nil
 		},
-		"/transaction/{id}": func(r *http.Request) (any, *problem) {
+		"GET /transaction/{id}": func(r *http.Request) (any, *problem) {
 			if x := b.rowByID[r.PathValue("id")]; x != nil {
 				return w.slashRow(x), nil
 			}
@@ -80,7 +80,7 @@ func slashList[T any](r *http.Request, list []T, one func(T) any) (any, *problem
 			return nil, bad("Invalid cursor.")
 		}
 	}
-	items := render(slice(list, offset, offset+slashPage), one)
+	items := each(slice(list, offset, offset+slashPage), one)
 	metadata := object{"count": len(items)}
 	if offset+slashPage < len(list) {
 		metadata["nextCursor"] = encodeCursor(slashCursor, offset+slashPage, "")
@@ -194,9 +194,10 @@ func (l limit) slash() object {
 }
 
 func (w *World) slashUtilization(c *card) object {
-	o := object{"spend": cents(c.figure)}
+	spent := w.figure(c)
+	o := object{"spend": cents(spent)}
 	if limits := c.utilization(); len(limits) > 0 {
-		o["availableBalance"] = cents(max(0, limits[0].amount-c.figure))
+		o["availableBalance"] = cents(max(0, limits[0].amount-spent))
 		if _, to := limits[0].around(w.now, c); to != 0 {
 			o["nextResetDate"] = to.text()
 		}
@@ -334,7 +335,7 @@ func (w *World) slashRow(r *row) any {
 		}
 	}
 	if r.word == "declined" {
-		o.DeclineReason = "insufficient_funds"
+		o.DeclineReason = cmp.Or(r.reason, lacksFunds)
 	}
 	return o
 }

@@ -56,7 +56,7 @@ func (w *World) topUpPlan(d dice, roster []scenario) planned {
 	return planned{dice: d, list: list}
 }
 
-// plantTopUps plants what was planned on cards whose balance agrees, and restates their balances.
+// plantTopUps plants what was planned on cards whose balance agrees.
 func (w *World) plantTopUps(p planned) (made int) {
 	b := w.books[schema.Bitnob]
 	var hosts []*card
@@ -77,7 +77,6 @@ func (w *World) plantTopUps(p planned) (made int) {
 		before := len(d.rows)
 		t.plant(d)
 		d.sort()
-		d.figure = d.balance()
 		made += len(d.rows) - before
 		w.fundings = append(w.fundings, d.spares...)
 	}
@@ -186,6 +185,7 @@ func topUpPlants() []topUpPlant {
 		}},
 		{reason: "pending-past-grace", rows: 1, plant: func(d *draft) {
 			r := d.topup(d.sent(), 0, d.odd())
+			r.stuck = true
 			d.write(d.funding(r.ref, 0, r.amount, r.occurred-hour), "The top-up is still pending at the provider.")
 		}},
 		{rows: 2, plant: func(d *draft) { // references that differ in case alone are two references, and both match

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"encoding/json"
 	"net/http"
 	"slices"
@@ -24,21 +25,21 @@ func (w *World) whop() map[string]answerer {
 	b := w.books[schema.Whop]
 	routes := map[string]answerer{}
 	for path, answer := range map[string]whopAnswerer{
-		"/cards": func(r *http.Request, _ bool) (any, *problem) { return w.whopCards(b, r) },
-		"/cards/{id}": func(r *http.Request, _ bool) (any, *problem) {
+		"GET /cards": func(r *http.Request, _ bool) (any, *problem) { return w.whopCards(b, r) },
+		"GET /cards/{id}": func(r *http.Request, _ bool) (any, *problem) {
 			c := b.cardByID[r.PathValue("id")]
 			if c == nil {
 				return nil, missing()
 			}
-			o := c.whop()
+			o := w.whopCard(c)
 			o["secrets"] = nil
 			if c.status == "active" { // without being asked
 				o["secrets"] = object{"card_number": c.pan, "cvc": c.cvv, "name_on_card": c.holder.first + " " + c.holder.last, "pin": c.pin}
 			}
 			return o, nil
 		},
-		"/card_transactions": func(r *http.Request, original bool) (any, *problem) { return w.whopTransactions(b, r, original) },
-		"/card_transactions/{id}": func(r *http.Request, original bool) (any, *problem) {
+		"GET /card_transactions": func(r *http.Request, original bool) (any, *problem) { return w.whopTransactions(b, r, original) },
+		"GET /card_transactions/{id}": func(r *http.Request, original bool) (any, *problem) {
 			if x := b.rowByID[r.PathValue("id")]; x != nil {
 				return x.whop(original), nil
 			}
@@ -69,13 +70,13 @@ func (w *World) whopCards(b *book, r *http.Request) (any, *problem) {
 	if len(list) == 0 && account != w.account {
 		return nil, missing() // no ledger is visible for that owner
 	}
-	return object{"data": render(list, func(c *card) any { return c.whop() })}, nil
+	return object{"data": each(list, func(c *card) any { return w.whopCard(c) })}, nil
 }
 
-func (c *card) whop() object {
+func (w *World) whopCard(c *card) object {
 	o := object{
 		"object": "card", "id": c.id, "name": text(c.name), "type": c.kind, "status": c.status, "last4": c.last4(),
-		"expiration_month": "12", "expiration_year": "2029", "user_id": c.holder.id, "spent_last_month": c.figure, "limit": nil,
+		"expiration_month": "12", "expiration_year": "2029", "user_id": c.holder.id, "spent_last_month": w.figure(c), "limit": nil,
 		"billing": object{
 			"line1": c.holder.street, "line2": nil, "city": "New York", "region": "NY", "postal_code": "10012", "country_code": "US",
 		},
@@ -153,7 +154,7 @@ func (w *World) whopTransactions(b *book, r *http.Request, original bool) (any, 
 		info["start_cursor"] = encodeCursor(whopCursor, from, whopCursorEnd)
 		info["end_cursor"] = encodeCursor(whopCursor, to-1, whopCursorEnd)
 	}
-	return object{"data": render(list[from:to], func(x *row) any { return x.whop(original) }), "page_info": info}, nil
+	return object{"data": each(list[from:to], func(x *row) any { return x.whop(original) }), "page_info": info}, nil
 }
 
 // whopPick filters the transactions by the time of authorization, both ends included; in the original shape, where that is
@@ -249,7 +250,7 @@ func (r *row) whop(original bool) any {
 	}
 	switch r.status {
 	case schema.Declined:
-		o.DeclinedReason = "insufficient_funds"
+		o.DeclinedReason = cmp.Or(r.reason, lacksFunds)
 	case schema.Posted:
 		o.Cashback = short(max(0, -r.amount/100))
 	}

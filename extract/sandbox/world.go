@@ -1,10 +1,27 @@
 // Package sandbox is the four issuers' APIs as one local HTTP handler, over a seeded world of card life with planted
-// anomalies and the key to them. The same configuration gives the same world, byte for byte.
+// anomalies and the key to them. The same configuration and the same operations, in the same order, give the same world,
+// byte for byte.
 //
 // The world is made from scratch and shares no code with the product: it knows the rules by its own slow and obvious
-// arithmetic, so that its key can be held against what the product finds. It only reads its configuration; it has no clock,
-// no file and no network. All amounts inside are int64 cents of US dollars, signed as in the ledger: negative when money
-// leaves the card.
+// arithmetic, so that its key can be held against what the product finds. It only reads its configuration; it has no file
+// and no network, and its clock is one that the caller moves. All amounts inside are int64 cents of US dollars, signed as
+// in the ledger: negative when money leaves the card.
+//
+// # Adding an operation
+//
+// A surface is one provider's operations: a function of World that returns a table from method and path to a small
+// function (see answerer). The handler does for all of them what they share: it counts, checks the key and the method,
+// bounds and reads the body, replays what an idempotency key names, holds the lock for reading (GET) or for writing
+// (everything else), and writes the answer, or the problem in the provider's shape. So an operation only
+//
+//   - reads its fields with readForm, which remembers the first wrong one,
+//   - finds its card (404 where there is none) and refuses what the card's state does not allow,
+//   - changes the world with the methods of change.go: issue a card, authorize a purchase, load, withdraw, setStatus,
+//     setLimits; what a change brings about later is planned on the agenda (clock.go) and happens as the clock moves,
+//   - answers with what the card now looks like, as the reads show it; created wraps an answer that is a 201.
+//
+// Everything that is drawn is drawn from World.dice under a label of its own, never from a shared stream: then an
+// operation does not move what another one draws. Every number, code and address that is given out goes to keepSecret.
 package sandbox
 
 import (
@@ -28,22 +45,27 @@ type Config struct {
 	Sources map[schema.Provider]string
 }
 
-// World is a made world. It does not change after New and may be read by any number of requests at once.
+// World is a made world with a clock. It may be read, changed and moved on by any number of requests at once.
 type World struct {
 	config    Config
-	now       instant
 	zone      *time.Location
-	from      instant // where the default period begins (CONTRACT 3)
 	start     instant // where the history begins
-	books     map[schema.Provider]*book
 	merchants []merchant
-	fundings  []FundingRow
-	answers   []Answer
-	secrets   []string
 	account   string // Whop
 	entity    string // Slash
 
-	mutex    sync.Mutex // guards what follows
+	mutex    sync.RWMutex // guards what follows, and all that the books hold
+	now      instant
+	from     instant // where the default period begins (CONTRACT 3)
+	books    map[schema.Provider]*book
+	fundings []FundingRow
+	secrets  []string
+	agenda   []event
+	planned  int // events, ever
+	draws    int // operations that drew something, ever
+	replays  map[string]replay
+
+	counting sync.Mutex // guards what follows
 	requests map[Request]int
 }
 
@@ -66,6 +88,7 @@ type book struct {
 	unlisted []*card // BILL deleted cards, Bitnob cards of nobody: rows name them, no list holds them
 	rows     []*row  // by the time that lists sort by, then id
 	budgets  []*budget
+	people   []*person // card holders, oldest first
 	cardByID map[string]*card
 	rowByID  map[string]*row
 	picks    picks
@@ -94,11 +117,11 @@ func New(c Config) *World {
 	if c.Zone == nil {
 		c.Zone = time.UTC
 	}
-	w := &World{config: c, now: instantOf(c.Now), zone: c.Zone, books: map[schema.Provider]*book{}, requests: map[Request]int{}}
-	today := w.now.in(c.Zone)
-	reach := time.Date(today.Year(), today.Month(), today.Day()-lookBackAndGrace, 0, 0, 0, 0, c.Zone)
-	w.from = instantOf(time.Date(reach.Year(), reach.Month(), 1, 0, 0, 0, 0, c.Zone))
-	w.start = instantOf(today.AddDate(0, -c.Months, 0)).next(hour)
+	w := &World{
+		config: c, zone: c.Zone, books: map[schema.Provider]*book{}, replays: map[string]replay{}, requests: map[Request]int{},
+	}
+	w.set(instantOf(c.Now))
+	w.start = instantOf(w.now.in(c.Zone).AddDate(0, -c.Months, 0)).next(hour)
 	d := w.dice("world")
 	w.account, w.entity = "biz_"+d.code(base62, 14), "le_"+d.code(base62, 16)
 	w.merchants = w.stock(d)
@@ -116,28 +139,59 @@ func New(c Config) *World {
 		w.secrets = append(w.secrets, b.key)
 	}
 	w.people()
-	w.judge()
+	for _, p := range schema.Providers() {
+		for _, r := range w.books[p].rows {
+			w.settleLater(r)
+		}
+	}
 	return w
 }
 
-// index sorts a book's rows as its lists do, and files everything by id.
+// index files all cards and rows of a new book.
 func (b *book) index() {
+	listed := slices.Clone(b.cards)
+	if b.provider == schema.Bitnob {
+		slices.SortFunc(listed, oldestCard)
+	} else {
+		listed = append(listed, b.unlisted...)
+	}
+	for _, c := range listed {
+		b.people = append(b.people, c.holder)
+	}
+	for _, c := range b.cards {
+		b.fileCard(c)
+	}
 	for _, c := range slices.Concat(b.cards, b.unlisted) {
 		b.rows = append(b.rows, c.rows...)
 	}
-	slices.SortFunc(b.rows, func(x, y *row) int { return cmp.Or(cmp.Compare(x.shown, y.shown), cmp.Compare(x.id, y.id)) })
 	for _, r := range b.rows {
-		b.rowByID[r.id] = r
-		if b.provider == schema.Bill {
-			b.rowByID[r.billID()] = r
-		}
+		b.fileID(r)
 	}
-	for _, c := range b.cards {
-		b.cardByID[c.id] = c
-		if c.alt != "" {
-			b.cardByID[c.alt] = c
-		}
+	b.arrange()
+}
+
+func oldestCard(x, y *card) int {
+	return cmp.Or(cmp.Compare(x.created, y.created), cmp.Compare(x.id, y.id))
+}
+
+func (b *book) fileCard(c *card) {
+	b.cardByID[c.id] = c
+	if c.alt != "" {
+		b.cardByID[c.alt] = c
 	}
+}
+
+func (b *book) fileID(r *row) {
+	b.rowByID[r.id] = r
+	if b.provider == schema.Bill {
+		b.rowByID[r.billID()] = r
+	}
+}
+
+// arrange sorts a book's rows as its lists do. It is called after every change of a row, before anybody reads a list.
+func (b *book) arrange() {
+	slices.SortFunc(b.rows, func(x, y *row) int { return cmp.Or(cmp.Compare(x.shown, y.shown), cmp.Compare(x.id, y.id)) })
+	b.picks.forget()
 }
 
 // BasePath is the path below which a provider is served, without a slash at the end.
@@ -157,6 +211,13 @@ func (w *World) Account() string { return w.account }
 func (w *World) LegalEntity() string { return w.entity }
 
 // Secrets lists what must never be found outside the issuers: keys, card numbers, codes and PINs, and what identifies
-// people. Codes and PINs of three and four digits turn up anywhere by chance, so they are given as the JSON members that
+// people, those of cards and people that operations made included. Codes and PINs of three and four digits turn up anywhere by chance, so they are given as the JSON members that
 // would betray them, such as "cvv":"123". A number that a merchant's text holds is given as it is written there and bare.
-func (w *World) Secrets() []string { return slices.Clone(w.secrets) }
+func (w *World) Secrets() []string {
+	w.mutex.RLock()
+	defer w.mutex.RUnlock()
+	return slices.Clone(w.secrets)
+}
+
+// keepSecret notes what must not be found outside the issuers.
+func (w *World) keepSecret(values ...string) { w.secrets = append(w.secrets, values...) }

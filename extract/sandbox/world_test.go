@@ -219,8 +219,6 @@ func TestAnswers(t *testing.T) {
 			now := New(c)
 			early := New(c)
 			early.from = early.start // the same world, judged over all its history
-			early.answers = nil
-			early.judge()
 			count := func(w *World, code schema.FindingCode) (n int) {
 				for _, a := range w.Answers() {
 					n += b2i(a.Code == code)
