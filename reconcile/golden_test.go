@@ -138,7 +138,7 @@ func TestGolden_CoversEveryReasonAndExplanation(t *testing.T) {
 	for _, reason := range []string{string(schema.Balance), string(schema.PeriodSpend), string(schema.TrailingSpend), string(schema.Utilized), mixedBasis} {
 		want = append(want, "finding balance-drift "+reason+" ")
 	}
-	for _, name := range []string{inFlight, dayBoundary, factor100, openingFunding, wrongSign, oneEntry, declines, twoEntries} {
+	for _, name := range []string{inFlight, dayBoundary, factor100, openingFunding, wrongSign, oneEntry, declines, twoEntries, capturedAbove, tip} {
 		want = append(want, "explanation  "+name+"\n")
 	}
 	for _, text := range want {

@@ -22,7 +22,7 @@ const (
 
 // limitBreach finds cards that spent more than they were allowed (NORMALIZATION 2): by the provider's own pair, by the
 // ledger's running spend in each window of each limit, and purchase by purchase.
-type limitBreach struct{}
+type limitBreach struct{ cfg Config }
 
 func (limitBreach) Code() schema.FindingCode { return schema.LimitBreach }
 
@@ -39,7 +39,7 @@ func (c limitBreach) Run(ctx context.Context, v schema.View, p schema.Period) it
 			fail(err)
 			return
 		}
-		l := limitJudge{period: p, budgets: bs, zones: zones{}}
+		l := limitJudge{cfg: c.cfg, period: p, budgets: bs, zones: zones{}}
 		for a, err := range accounts(ctx, v, cards, "") {
 			if err != nil {
 				fail(err)
@@ -74,6 +74,7 @@ func readBudgets(ctx context.Context, v schema.View) (budgets, error) {
 }
 
 type limitJudge struct {
+	cfg     Config
 	period  schema.Period
 	budgets budgets
 	zones   zones
@@ -339,9 +340,10 @@ func (l limitJudge) budgetPeriods(a *account, h limitHistory, moves []move) ([]s
 		b.from, b.to = w.From, w.To
 		f := l.finding(a, h, b, inside, w.zone)
 		if i := slices.IndexFunc(reported, func(r schema.Finding) bool { return r.WindowStart.Equal(w.From) }); i >= 0 {
-			reported[i].Message += fmt.Sprintf(" The ledger's own running spend reached %s, against a limit of %s, with %s.%s",
-				amountText(f.Actual), amountText(f.Expected), entryText(b.move.entry, w.zone), l.remarks(a, h, b, inside, w.zone))
-			reported[i].Evidence = f.Evidence
+			_, why, _ := l.explain(a, h, b, inside, w.zone)
+			reported[i].Message += fmt.Sprintf(" The ledger's own running spend reached %s, against a limit of %s, with %s.%s%s",
+				amountText(f.Actual), amountText(f.Expected), entryText(b.move.entry, w.zone), lowered(h, b, w.zone), why)
+			reported[i].Evidence, reported[i].Explanation = f.Evidence, f.Explanation
 			continue
 		}
 		findings = append(findings, f)
@@ -471,58 +473,29 @@ func (l limitJudge) finding(a *account, h limitHistory, b breach, moves []move, 
 		f.Severity = schema.Medium
 		m.WriteString(raisedText(h, j, zone))
 	}
-	m.WriteString(l.remarks(a, h, b, moves, zone))
+	m.WriteString(lowered(h, b, zone))
+	explanation, why, rests := l.explain(a, h, b, moves, zone)
+	m.WriteString(why)
+	f.Explanation = explanation
+	for _, id := range rests {
+		if !slices.Contains(f.Evidence, id) {
+			f.Evidence = append(f.Evidence, id)
+		}
+	}
 	f.Message = m.String()
 	return f
 }
 
-// remarks tell a limit that was lowered and captures above their authorizations from plain overspending.
-func (l limitJudge) remarks(a *account, h limitHistory, b breach, moves []move, zone *time.Location) string {
-	text := ""
-	if b.observed > 0 {
-		if before := h.amount[b.observed-1]; before.Known() && before.Minor() >= b.spend {
-			text += fmt.Sprintf(" The limit had been lowered from %s, as observed on %s.", amountText(before), dateText(h.at[b.observed], zone))
-		}
+// lowered tells a limit that was lowered, which the spend before had kept to.
+func lowered(h limitHistory, b breach, zone *time.Location) string {
+	if b.observed == 0 {
+		return ""
 	}
-	if above := l.capturedAbove(a, moves, b.move); above >= b.excess {
-		text += fmt.Sprintf(" Captures of %s more than was authorized account for it: as authorized, the card stayed within its limit.",
-			minorText(above, h.amount[b.observed].Currency()))
+	before := h.amount[b.observed-1]
+	if !before.Known() || before.Minor() < b.spend {
+		return ""
 	}
-	return text
-}
-
-// capturedAbove is by how much the purchases of a window, up to a move, were captured above the authorizations that the
-// ledger holds for them.
-func (l limitJudge) capturedAbove(a *account, moves []move, last move) int64 {
-	authorized := map[string]int64{}
-	for i := range a.entries {
-		if e := &a.entries[i]; e.Status == schema.Superseded && e.Kind == schema.Purchase {
-			authorized[e.ExternalID] = e.Amount.Minor()
-		}
-	}
-	if len(authorized) == 0 {
-		return 0
-	}
-	captured := map[string]*tally{}
-	for _, m := range moves {
-		if _, ok := authorized[m.entry.LinkedID]; ok && m.entry.Kind == schema.Purchase {
-			if captured[m.entry.LinkedID] == nil {
-				captured[m.entry.LinkedID] = &tally{}
-			}
-			captured[m.entry.LinkedID].add(m.minor)
-		}
-		if m.entry == last.entry {
-			break
-		}
-	}
-	var above tally
-	for id, c := range captured {
-		c.add(authorized[id]) // negative: what was authorized
-		if c.minor > 0 && !c.overflow {
-			above.add(c.minor)
-		}
-	}
-	return above.minor
+	return fmt.Sprintf(" The limit had been lowered from %s, as observed on %s.", amountText(before), dateText(h.at[b.observed], zone))
 }
 
 func raisedText(h limitHistory, observed int, zone *time.Location) string {

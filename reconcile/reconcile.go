@@ -45,13 +45,14 @@ type Config struct {
 	Sources          []Source
 	DriftTolerance   decimal.Decimal // balance-drift: largest difference that counts as agreement, in major units
 	GraceDays        int             // orphan-topup
+	TipPercent       int             // limit-breach: how far above its authorization a capture is a tip, in percent of it
 	StalePendingDays int             // stale-pending
 }
 
 // Checks lists the checks, in the order of reports. To add one: a file, its fixture, a line here.
 func Checks(cfg Config) []Check {
 	return []Check{
-		limitBreach{},
+		limitBreach{cfg},
 		orphanTopUp{cfg},
 		balanceDrift{cfg},
 		unitMismatch{},

@@ -147,7 +147,7 @@ func findingsOf(outcomes []schema.Outcome) []schema.Finding {
 // empty, text with blanks stands in double quotes:
 //
 //	period   FROM TO ZONE [now=INSTANT]
-//	config   [tolerance=AMOUNT] [grace=DAYS] [stale=DAYS]
+//	config   [tolerance=AMOUNT] [grace=DAYS] [stale=DAYS] [tip=PERCENT]
 //	source   NAME PROVIDER [lookback=DAYS] [unit=auto|minor|major] [start=INSTANT]
 //	card     SOURCE ID NAME LAST4 [created=INSTANT] [closed=INSTANT] [budget=ID] [alt=ID]
 //	observed SOURCE CARD STREAM INSTANT [status=WORD] [nolimit] [budget=ID] [limit=WINDOW:AMOUNT[@ZONE][^DATE]]... [FIGURE=AMOUNT[!PROBLEM]] [balance=RAW?]
@@ -163,7 +163,7 @@ func readWorld(t testing.TB, file string) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w := &world{cfg: Config{GraceDays: 3, StalePendingDays: 10}}
+	w := &world{cfg: Config{GraceDays: 3, StalePendingDays: 10, TipPercent: 20}}
 	for number, text := range strings.Split(string(text), "\n") {
 		fields := fieldsOf(text)
 		if len(fields) == 0 {
@@ -305,6 +305,7 @@ func (w *world) line(word string, f []string) error {
 		w.cfg.DriftTolerance = decimal.RequireFromString(cmp.Or(o.get("tolerance"), "0"))
 		w.cfg.GraceDays = r.number(cmp.Or(o.get("grace"), "3"))
 		w.cfg.StalePendingDays = r.number(cmp.Or(o.get("stale"), "10"))
+		w.cfg.TipPercent = r.number(cmp.Or(o.get("tip"), "20"))
 	case "source":
 		w.cfg.Sources = append(w.cfg.Sources, Source{
 			Name: f[0], Provider: schema.Provider(f[1]), LookbackDays: r.number(cmp.Or(o.get("lookback"), "35")),

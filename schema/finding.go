@@ -91,7 +91,7 @@ type Finding struct {
 	WindowStart time.Time    // part of the fingerprint for calendar limit windows; else zero
 	Message     string       // one sentence or two that an accountant understands without the code
 	Basis       string       // what the computed figure counts, such as "posted" or "posted + pending"
-	Explanation string       // balance-drift: the explanation that covers the difference; else empty
+	Explanation string       // balance-drift: what covers the difference; limit-breach: why it is none as authorized; else empty
 	Evidence    []string     // entry_ids that the finding rests on, in the order of the message
 
 	// Set by the ledger.

@@ -70,6 +70,7 @@ type ChecksConfig struct {
 	DriftTolerance decimal.Decimal // balance-drift, in major units
 	GraceDays      int             // orphan-topup
 	StaleAfterDays int             // stale-pending
+	TipPercent     int             // limit-breach
 }
 
 // ScheduleConfig says when `serve` runs what.
@@ -95,6 +96,7 @@ var configKeys = map[string][]string{
 	"notify":   {"webhook"},
 	"webhook":  {"url"},
 
+	string(schema.LimitBreach):  {"tip_percent"},
 	string(schema.BalanceDrift): {"tolerance"},
 	string(schema.OrphanTopUp):  {"grace_days"},
 	string(schema.StalePending): {"after_days"},
@@ -368,7 +370,7 @@ func (r *configReader) under(path string) string {
 func (r *configReader) config(root *yaml.Node, cfg *Config) {
 	cfg.LedgerPath = r.under("tieout.db")
 	cfg.Reports = ReportsConfig{Dir: r.under("reports"), Formats: slices.Clone(reportFormats)}
-	cfg.Checks = ChecksConfig{GraceDays: 3, StaleAfterDays: 10}
+	cfg.Checks = ChecksConfig{GraceDays: 3, StaleAfterDays: 10, TipPercent: 20}
 	cfg.Schedule.Nightly = "0 7 * * *"
 	cfg.Schedule.Cron, _ = schedule.ParseCron(cfg.Schedule.Nightly)
 
@@ -491,6 +493,9 @@ func (r *configReader) checks(n *yaml.Node, cfg *Config) {
 		}
 		if n := keys["grace_days"]; n != nil {
 			cfg.Checks.GraceDays, _ = r.number(n, "grace_days", 0, maxDays)
+		}
+		if n := keys["tip_percent"]; n != nil {
+			cfg.Checks.TipPercent, _ = r.number(n, "tip_percent", 0, 100)
 		}
 		if n := keys["after_days"]; n != nil {
 			cfg.Checks.StaleAfterDays, _ = r.number(n, "after_days", 1, maxDays)

@@ -89,6 +89,7 @@ func (a *app) newPipeline(c Config, l *ledger.Ledger) (*pipeline.Pipeline, error
 		Ledger: l, Sources: sources, Entity: c.Entity, Zone: c.Zone, Version: version,
 		Checks: reconcile.Config{
 			DriftTolerance: c.Checks.DriftTolerance, GraceDays: c.Checks.GraceDays, StalePendingDays: c.Checks.StaleAfterDays,
+			TipPercent: c.Checks.TipPercent,
 		},
 		Now: a.now, Elapsed: a.elapsed, Parameters: parameters(c), Fundings: c.Fundings, Progress: a.logProgress,
 	})
@@ -155,6 +156,7 @@ func chooseSources(sources []pipeline.Source, names []string) ([]pipeline.Source
 func parameters(c Config) []reports.Parameter {
 	list := []reports.Parameter{
 		{Name: "timezone", Value: c.Zone.String(), Meaning: "accounting zone: business days and periods"},
+		{Name: "checks.limit-breach.tip_percent", Value: fmt.Sprint(c.Checks.TipPercent), Meaning: "how far above its authorization a capture counts as a tip, in percent of it"},
 		{Name: "checks.balance-drift.tolerance", Value: c.Checks.DriftTolerance.String(), Meaning: "largest difference that counts as agreement, in major units"},
 		{Name: "checks.orphan-topup.grace_days", Value: fmt.Sprint(c.Checks.GraceDays), Meaning: "calendar days that a top-up may take to show on the other side"},
 		{Name: "checks.stale-pending.after_days", Value: fmt.Sprint(c.Checks.StaleAfterDays), Meaning: "days after which a pending entry is stale"},
