@@ -22,12 +22,20 @@ type Group struct {
 	Stream       schema.Stream
 	Records      []schema.Record // evidence, as received after redaction
 	Batch        schema.Batch
+	Absent       []schema.Absence     // entries that a walk over their window no longer met; those that are absent already are left alone
+	ByID         bool                 // the records were asked for by id, so they are not part of a walk over a window
 	Completeness *schema.Completeness // what the walk over a window came to; nil while it goes on
 	Checkpoint   *Checkpoint          // where the walk goes on; with nil and a Completeness the walk has ended
 }
 
 // Counts says what a commit did to entries.
 type Counts struct{ New, Changed, Unchanged, Rejected int64 }
+
+// The kinds of commits that store what was read.
+const (
+	readCommit  = "read"  // pages of a walk over a window
+	fetchCommit = "fetch" // records asked for by id
+)
 
 // Commit stores a group in one transaction.
 //
@@ -36,13 +44,18 @@ type Counts struct{ New, Changed, Unchanged, Rejected int64 }
 // alone, one that no longer does is closed.
 func (l *Ledger) Commit(ctx context.Context, g Group) (Counts, error) {
 	var counts Counts
-	err := l.commit(ctx, g.Run, "read", func(t *tx) error {
+	kind := readCommit
+	if g.ByID {
+		kind = fetchCommit
+	}
+	err := l.commit(ctx, g.Run, kind, func(t *tx) error {
 		counts = Counts{Rejected: int64(len(g.Batch.Rejects))}
 		for _, step := range []func() error{
 			func() error { return t.records(ctx, g) },
 			func() error { return t.observations(ctx, g.Batch.Observations) },
 			func() error { return t.budgets(ctx, g.Batch.Budgets) },
 			func() error { return t.entries(ctx, g, &counts) },
+			func() error { return t.absences(ctx, g) },
 			func() error { return t.rejects(ctx, g) },
 			func() error { return t.notes(ctx, g) },
 			func() error { return t.walk(ctx, g) },

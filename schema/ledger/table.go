@@ -27,6 +27,7 @@ func tables() []table {
 		{name: "run_events", columns: []string{"run_id", "kind", "status", "started_at", "finished_at", "period_from", "period_to", "zone", "version", "parameters", "error"}},
 		{name: "records", columns: []string{"source", "stream", "identity", "category", "received_at", "payload", "sha"}},
 		{name: "entries", columns: entryColumns(), closes: true},
+		{name: "absences", columns: []string{"source", "external_id", "last_read", "noticed_at", "window_from", "window_to"}, closes: true},
 		{name: "links", columns: []string{"source", "from_id", "to_id", "basis"}},
 		{name: "observations", columns: []string{"source", "provider", "card_id", "alt_id", "stream", "observed_at", "name", "last4", "type", "status", "currency", "budget_id", "created_at", "closed_at", "figures"}},
 		{name: "cards", columns: []string{"source", "card_id", "provider", "alt_id", "name", "last4", "type", "status", "currency", "budget_id", "created_at", "closed_at"}, closes: true},

@@ -39,6 +39,9 @@ func populate(t *testing.T) (file []byte, root string) {
 			g.Batch.Observations = append(g.Batch.Observations, o)
 			g.Batch.Budgets = append(g.Batch.Budgets, schema.Budget{Source: "bill-main", ID: fmt.Sprint(i), ObservedAt: o.ObservedAt})
 		}
+		for i := range 2 {
+			g.Absent = append(g.Absent, schema.Absence{ExternalID: fmt.Sprintf("gone-%d-%d", night, i), LastRead: now, NoticedAt: now, Window: window})
+		}
 		g.Completeness = complete(schema.Window{From: now, To: now.AddDate(0, 0, night+1)})
 		g.Checkpoint = &ledger.Checkpoint{Source: "bill-main", Stream: schema.Transactions, Window: window, Cursor: "c", Seen: []uint64{1}, Run: run.ID}
 		commit(t, l, g)
@@ -134,7 +137,7 @@ func columnsOf(t *testing.T, db *sql.DB, table string) []column {
 func TestVerify(t *testing.T) {
 	file, root := populate(t)
 	tables := chained(t, file)
-	if len(tables) != 15 {
+	if len(tables) != 16 {
 		t.Fatalf("there are %d tables to watch: %v", len(tables), tables)
 	}
 	t.Run("AnUntouchedLedgerHolds", func(t *testing.T) {
@@ -177,7 +180,7 @@ func TestVerify(t *testing.T) {
 				}
 				list := strings.Join(copied, ", ")
 				seen("copied a row", `DROP INDEX IF EXISTS entries_current`, `DROP INDEX IF EXISTS cards_current`, `DROP INDEX IF EXISTS links_from`,
-					`DROP INDEX IF EXISTS findings_current`, `INSERT INTO `+table+` (`+list+`) SELECT `+list+` FROM `+table+first)
+					`DROP INDEX IF EXISTS findings_current`, `DROP INDEX IF EXISTS absences_current`, `INSERT INTO `+table+` (`+list+`) SELECT `+list+` FROM `+table+first)
 			}
 			if table == "run_events" || table == "completeness" {
 				return // one row a commit
@@ -221,7 +224,7 @@ func TestVerify(t *testing.T) {
 		}
 		cut = append(cut, `DELETE FROM `+table+` WHERE commit_seq > 4`)
 	}
-	for _, table := range []string{"entries", "cards", "rejects", "notes", "findings"} {
+	for _, table := range []string{"entries", "absences", "cards", "rejects", "notes", "findings"} {
 		cut = append(cut, `UPDATE `+table+` SET closed_seq = NULL WHERE closed_seq > 4`)
 	}
 	t.Run("ATailThatWasCutOffIsSeenByARoot", func(t *testing.T) {

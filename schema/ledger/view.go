@@ -31,7 +31,7 @@ func (l *Ledger) seqAt(ctx context.Context, run int64) (int64, error) {
 // View reads the ledger as it was known after run asOf; 0: now.
 func (l *Ledger) View(asOf int64) schema.View {
 	v := view{l, asOf}
-	return schema.View{Entries: v, Cards: v, Observations: v, Budgets: v, Fundings: v, Completeness: v, Rejects: v, Notes: v}
+	return schema.View{Entries: v, Cards: v, Observations: v, Budgets: v, Fundings: v, Completeness: v, Rejects: v, Notes: v, Absences: v}
 }
 
 type view struct {

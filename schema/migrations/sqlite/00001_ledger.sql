@@ -82,6 +82,23 @@ CREATE INDEX entries_card ON entries (source, card_id, occurred_at, external_id)
 CREATE INDEX entries_time ON entries (occurred_at);
 CREATE INDEX entries_pending ON entries (source, occurred_at) WHERE closed_seq IS NULL AND own_status = 'pending' AND status <> 'superseded';
 CREATE INDEX entries_closed ON entries (closed_seq) WHERE closed_seq IS NOT NULL;
+CREATE INDEX entries_replaced ON entries (source, external_id, closed_seq) WHERE closed_seq IS NOT NULL;
+
+-- entries that the provider no longer lists; closed when they are read again
+CREATE TABLE absences (
+    id          INTEGER PRIMARY KEY,
+    commit_seq  INTEGER NOT NULL,
+    hash        BLOB    NOT NULL,
+    source      TEXT    NOT NULL,
+    external_id TEXT    NOT NULL,
+    last_read   INTEGER NOT NULL,
+    noticed_at  INTEGER NOT NULL,
+    window_from INTEGER NOT NULL, -- that was read to its end without the entry
+    window_to   INTEGER NOT NULL,
+    closed_seq  INTEGER
+) STRICT;
+CREATE UNIQUE INDEX absences_current ON absences (source, external_id) WHERE closed_seq IS NULL;
+CREATE INDEX absences_entry ON absences (source, external_id, commit_seq);
 
 CREATE TABLE links (
     id         INTEGER PRIMARY KEY,
