@@ -71,6 +71,12 @@ func format(v any) (string, error) {
 		return v.String(), nil
 	case table.Decimal:
 		return string(v), nil
+	case table.Date:
+		return string(v), nil
+	case table.Foot:
+		return format(v.Value)
+	case table.Calc:
+		return format(v.Value)
 	case int64:
 		return strconv.FormatInt(v, 10), nil
 	case time.Time:

@@ -170,7 +170,11 @@ func show(v any, zone *time.Location) cell {
 		return cell{Text: v.In(zone).Format("2006-01-02 15:04:05"), Class: "instant"}
 	case table.Link:
 		return cell{Text: v.Text}
+	case table.Date:
+		return cell{Text: string(v), Class: "instant"}
 	case table.Foot:
+		return show(v.Value, zone)
+	case table.Calc:
 		return show(v.Value, zone)
 	}
 	return cell{}

@@ -1,8 +1,8 @@
 // Package table is what the builders and the writers of reports meet in: tables of many rows and pages of few, made of
 // typed cells. It knows no accounting and no format.
 //
-// A cell is one of: nil (empty), string (text), Word, money.Amount, Decimal, int64 (a count), time.Time (an instant), Link,
-// Foot. The zero time.Time and the unknown money.Amount are empty.
+// A cell is one of: nil (empty), string (text), Word, money.Amount, Decimal, int64 (a count), time.Time (an instant), Date,
+// Link, Foot, Calc. The zero time.Time, the empty Date and the unknown money.Amount are empty.
 package table
 
 import (
@@ -21,6 +21,7 @@ const (
 	Amount
 	Number
 	Instant
+	Day
 )
 
 // Column is a column of a table.
@@ -46,6 +47,9 @@ type Table struct {
 // beyond int64, a difference of two currencies.
 type Decimal string
 
+// Date is a calendar date, as YYYY-MM-DD.
+type Date string
+
 // Tone says how much a word wants to be seen. It is never the only sign: the word says the same.
 type Tone int
 
@@ -63,9 +67,10 @@ type Word struct {
 	Tone Tone
 }
 
-// Link leads to a sheet of the same workbook.
+// Link leads to a sheet of the same workbook and, with Row, to that row of its table, counted from 1.
 type Link struct {
 	Sheet string
+	Row   int
 	Text  string
 }
 
@@ -74,14 +79,45 @@ type Link struct {
 type Foot struct {
 	Sheet string // the name of the table
 	Sum   string // the name of the column
+	Abs   bool   // the sum of absolute values, of all rows: differences must not cancel out
 	Where []Criterion
 	Value any  // Decimal or int64
 	Bar   bool // worth a bar beside it where one can be drawn
 }
 
-// Criterion selects the rows in which a column is equal to a text. With Op "<>", the rows in which it is not; with "<" and
-// ">", those in which a number is less or greater.
-type Criterion struct{ Column, Op, Value string }
+// Criterion selects the rows in which a column is equal to a text. With Op "<>", the rows in which it is not; with "<", ">",
+// "<=" and ">=", those in which a number compares so. With Beside, the comparison is with a cell beside the formula, a Here
+// or an At, instead of with Value.
+type Criterion struct {
+	Column, Op, Value string
+	Beside            any
+}
+
+// Calc is a figure that a spreadsheet computes again as a sum and a difference of others: Here, At, Range, Named, Cell, Foot.
+// Value is that figure; writers without formulas print it.
+type Calc struct {
+	Plus, Minus []any
+	Value       any  // Decimal, int64, or nil: not known, and then there is no formula
+	Check       bool // it must be zero
+}
+
+// What a Calc adds up.
+type (
+	// Here is the cell of a column in the same row of a table.
+	Here string
+	// At is a cell of the same page, counted from 0.
+	At struct{ Line, Column int }
+	// Range is cells of one column of the same page, both ends included.
+	Range struct{ From, To At }
+	// Named is a cell that has a name in the workbook.
+	Named string
+	// Cell is a cell of a table on another sheet; rows are counted from 1.
+	Cell struct {
+		Sheet  string
+		Row    int
+		Column string
+	}
+)
 
 // Role says what a line of a page is.
 type Role int
@@ -109,6 +145,31 @@ type Page struct {
 	Name   string
 	Widths []int // of its columns, in characters
 	Lines  []Line
+	Names  []Name
+	Charts []Chart
+}
+
+// Name is a name in the workbook for a cell of a page.
+type Name struct {
+	Name string
+	At   At
+}
+
+// Chart is a picture of figures that stand on the same page.
+type Chart struct {
+	Title      string
+	At         At  // its upper left corner; the lines that it covers are empty
+	Columns    int // how many it covers
+	Lines      int
+	Stacked    bool // bars of one category stand on each other; else there is one series and bars lie
+	Categories Range
+	Series     []Series
+}
+
+// Series is the values of a chart that belong together.
+type Series struct {
+	Name   At // the cell that names it
+	Values Range
 }
 
 // Sheet is a page or a table; exactly one of the two is set.
@@ -137,6 +198,25 @@ type Book struct {
 	Sheets  []Sheet
 }
 
+// Cell is a cell of a page; nil where there is none.
+func (p Page) Cell(at At) any {
+	if at.Line < 0 || at.Line >= len(p.Lines) || at.Column >= len(p.Lines[at.Line].Cells) {
+		return nil
+	}
+	return p.Lines[at.Line].Cells[at.Column]
+}
+
+// Value is what a cell holds once its formula is computed.
+func Value(v any) any {
+	switch v := v.(type) {
+	case Foot:
+		return v.Value
+	case Calc:
+		return v.Value
+	}
+	return v
+}
+
 // NumbersBelow says whether the first value under a cell of a header line is a number: headers stand over their figures.
 func (p Page) NumbersBelow(line, column int) bool {
 	for _, l := range p.Lines[line+1:] {
@@ -146,8 +226,8 @@ func (p Page) NumbersBelow(line, column int) bool {
 		if column >= len(l.Cells) || l.Cells[column] == nil {
 			continue
 		}
-		switch l.Cells[column].(type) {
-		case int64, Foot, Decimal, money.Amount:
+		switch Value(l.Cells[column]).(type) {
+		case int64, Decimal, money.Amount:
 			return true
 		}
 		return false

@@ -2,12 +2,10 @@ package xlsx
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf16"
-
-	"github.com/shopspring/decimal"
-	"github.com/xuri/excelize/v2"
 
 	"github.com/tieout/tieout/reports/table"
 	"github.com/tieout/tieout/schema/money"
@@ -18,93 +16,169 @@ const (
 	mostText   = 32_767 // UTF-16 code units that a cell holds
 )
 
-// cell is a value with its style. What it cannot show as a number without loss it shows as text that is marked.
-func (b *builder) cell(v any, base look) (any, error) {
+// content is what goes into a cell: a number as decimal text, with or without the formula that gives it, or a text, or
+// nothing but how it looks.
+type content struct {
+	look    look
+	number  string
+	formula string
+	text    string
+	link    *table.Link
+}
+
+// cell is a value with its looks. What it cannot show as a number without loss it shows as text that is marked.
+func (b *builder) cell(v any, base look, at place) (content, error) {
 	switch v := v.(type) {
 	case nil:
-		return b.styled(nil, "", base)
+		return content{look: base}, nil
 	case string:
-		if v == "" {
-			return b.styled(nil, "", base)
-		}
-		base.format = textFormat
-		return b.styled(clean(v), "", base)
+		return textCell(v, base), nil
 	case table.Word:
-		base.tone, base.format = v.Tone, textFormat
-		return b.styled(clean(v.Text), "", base)
+		base.tone = v.Tone
+		return textCell(v.Text, base), nil
 	case table.Link:
+		if v.Sheet == "" {
+			return textCell(v.Text, base), nil
+		}
 		base.link = true
-		return b.styled(v.Text, "", base)
+		c := textCell(v.Text, base)
+		c.link = &v
+		return c, nil
 	case money.Amount:
-		return b.amount(v.String(), "", base)
+		return amountCell(v.String(), "", base)
 	case table.Decimal:
-		return b.amount(string(v), "", base)
+		return amountCell(string(v), "", base)
 	case int64:
-		base.format, base.right = "#,##0", true
-		return b.styled(v, "", base)
+		return countCell(v, "", base), nil
 	case time.Time:
 		if v.IsZero() {
-			return b.styled(nil, "", base)
+			return content{look: base}, nil
 		}
-		base.format = "yyyy-mm-dd hh:mm:ss"
-		base.left = true
-		return b.styled(wall(v, b.book.Zone), "", base)
+		w := wall(v, b.book.Zone)
+		if w.Before(dayZero) { // spreadsheets have no such days
+			return textCell(w.Format(time.DateTime), base), nil
+		}
+		base.format, base.left = "yyyy-mm-dd hh:mm:ss", true
+		return content{look: base, number: serial(w)}, nil
+	case table.Date:
+		return dateCell(v, base)
 	case table.Foot:
-		formula, err := b.formula(v)
+		formula, err := b.foot(v, at)
 		if err != nil {
-			return nil, err
+			return content{}, err
 		}
-		if n, ok := v.Value.(int64); ok {
-			base.format, base.right = "#,##0", true
-			return b.styled(n, formula, base)
+		return computed(v.Value, formula, base)
+	case table.Calc:
+		formula, err := b.calc(v, at)
+		if err != nil {
+			return content{}, err
 		}
-		d, ok := v.Value.(table.Decimal)
-		if !ok {
-			return nil, fmt.Errorf("a foot of type %T", v.Value)
-		}
-		return b.amount(string(d), formula, base)
+		base.check = v.Check
+		return computed(v.Value, formula, base)
 	}
-	return nil, fmt.Errorf("a cell of type %T", v)
+	return content{}, fmt.Errorf("a cell of type %T", v)
 }
 
-func (b *builder) styled(v any, formula string, l look) (any, error) {
-	id, err := b.style(l)
-	if err != nil {
-		return nil, err
-	}
-	return excelize.Cell{StyleID: id, Formula: formula, Value: v}, nil
-}
-
-// amount is decimal text as a number, shown with exactly the digits that the text has. A spreadsheet's numbers are binary
-// floats, which keep fifteen digits of a decimal exactly; a longer amount stays text, marked, without a formula.
-func (b *builder) amount(text, formula string, l look) (any, error) {
+func textCell(text string, l look) content {
 	if text == "" {
-		return b.styled(nil, "", l)
+		return content{look: l}
 	}
-	d, err := decimal.NewFromString(text)
+	l.format = textFormat
+	return content{look: l, text: clean(text)}
+}
+
+func countCell(n int64, formula string, l look) content {
+	l.format, l.right = "#,##0", true
+	if l.check {
+		l.format = checkFormat(0)
+	}
+	return content{look: l, number: strconv.FormatInt(n, 10), formula: formula}
+}
+
+func dateCell(d table.Date, l look) (content, error) {
+	if d == "" {
+		return content{look: l}, nil
+	}
+	t, err := time.Parse(time.DateOnly, string(d))
 	if err != nil {
-		return nil, fmt.Errorf("amount %q: %w", text, err)
+		return content{}, fmt.Errorf("date %q: %w", d, err)
+	}
+	l.format, l.left = "yyyy-mm-dd", true
+	return content{look: l, number: serial(t)}, nil
+}
+
+// computed is a figure with its formula. A figure that is not known has none: the formula would make a zero of it.
+func computed(value any, formula string, l look) (content, error) {
+	switch v := value.(type) {
+	case nil:
+		return content{look: l}, nil
+	case int64:
+		return countCell(v, formula, l), nil
+	case table.Decimal:
+		return amountCell(string(v), formula, l)
+	}
+	return content{}, fmt.Errorf("a figure of type %T", value)
+}
+
+// amountCell is decimal text as a number, shown with exactly the digits that the text has. A spreadsheet's numbers are
+// binary floats, which keep fifteen digits of a decimal exactly; a longer amount stays text, marked, without a formula.
+func amountCell(text, formula string, l look) (content, error) {
+	if text == "" {
+		return content{look: l}, nil
 	}
 	l.right = true
-	if d.NumDigits() > mostDigits {
+	long, err := tooLong(text)
+	if err != nil {
+		return content{}, err
+	}
+	if long {
 		l.marked, l.format = true, textFormat
-		return b.styled(text, "", l)
+		return content{look: l, text: text}, nil
 	}
 	_, fraction, _ := strings.Cut(text, ".")
 	l.format = amountFormat(len(fraction))
-	if formula != "" {
+	if l.check {
+		l.format = checkFormat(len(fraction))
+	}
+	if formula != "" { // sums of binary floats are a hair beside the decimal
 		formula = fmt.Sprintf("ROUND(%s,%d)", formula, len(fraction))
 	}
-	return b.styled(d.InexactFloat64(), formula, l)
+	return content{look: l, number: text, formula: formula}, nil
+}
+
+// tooLong says whether an amount has more digits than a spreadsheet's number keeps.
+func tooLong(text string) (bool, error) {
+	digits, whole := 0, strings.TrimPrefix(text, "-")
+	for i, c := range whole {
+		switch {
+		case c >= '0' && c <= '9':
+			if digits > 0 || c != '0' {
+				digits++
+			}
+		case c != '.' || i == 0 || i == len(whole)-1:
+			return false, fmt.Errorf("amount %q is no decimal number", text)
+		}
+	}
+	return digits > mostDigits, nil
 }
 
 // amountFormat shows a number with a fixed number of digits; negative ones with a minus sign, and red.
 func amountFormat(digits int) string {
-	f := "#,##0"
-	if digits > 0 {
-		f += "." + strings.Repeat("0", digits)
-	}
+	f := plainFormat(digits)
 	return f + ";[Red]-" + f
+}
+
+// checkFormat shows a figure that must be zero: the word beside it says whether it is.
+func checkFormat(digits int) string {
+	f := plainFormat(digits)
+	return `[Red]"differs "` + f + `;[Red]"differs "-` + f + `;"agrees "` + f
+}
+
+func plainFormat(digits int) string {
+	if digits == 0 {
+		return "#,##0"
+	}
+	return "#,##0." + strings.Repeat("0", digits)
 }
 
 // wall is an instant as wall time of a zone. A spreadsheet's instants have no zone.
@@ -113,12 +187,29 @@ func wall(t time.Time, zone *time.Location) time.Time {
 	return time.Date(t.Year(), t.Month(), t.Day(), t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
 }
 
+// dayZero is the day that a spreadsheet counts from.
+var dayZero = time.Date(1899, time.December, 30, 0, 0, 0, 0, time.UTC)
+
+// serial is the number that a spreadsheet keeps for a wall time: days since the end of 1899, with a fraction.
+func serial(t time.Time) string {
+	const day = int64(24 * time.Hour / time.Microsecond)
+	micros := t.UnixMicro() - dayZero.UnixMicro()
+	days, rest := micros/day, micros%day
+	if rest == 0 {
+		return strconv.FormatInt(days, 10)
+	}
+	// Twelve places of a day are far below a microsecond; the division in two steps stays within int64.
+	const scale = 1_000_000
+	fraction := rest*scale/day*scale + rest*scale%day*scale/day
+	return strings.TrimRight(fmt.Sprintf("%d.%012d", days, fraction), "0")
+}
+
 // clean makes text that every spreadsheet program accepts: control characters but tab and line feed are replaced, and what
 // a cell does not hold is cut visibly.
 func clean(s string) string {
 	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n")
 	s = strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' && r != '\n' || r == 0x7F || r == 0xFFFE || r == 0xFFFF {
+		if r < ' ' && r != '\t' && r != '\n' || r >= 0x7F && r < 0xA0 || r == 0xFFFE || r == 0xFFFF {
 			return '\uFFFD'
 		}
 		return r

@@ -16,7 +16,7 @@ type look struct {
 	role                      table.Role
 	head, row                 bool // of a table
 	wrap, right, left, marked bool
-	link, fill                bool
+	link, fill, check         bool
 }
 
 // Colours. Each stands beside a word or a sign that says the same.

@@ -1,12 +1,14 @@
 // Package xlsx writes a book as an Excel workbook. Rows are streamed; equal books are equal bytes.
 //
-// Everything of a sheet but its rows is set before its first row: what is set later, excelize drops without an error.
+// excelize makes what surrounds the sheets: styles, names, charts, properties. The sheets themselves are written here, one
+// row after the other and straight into the archive.
 package xlsx
 
 import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -34,7 +36,7 @@ type Writer struct {
 
 // Write writes the book.
 func (w Writer) Write(ctx context.Context, out io.Writer, book table.Book) error {
-	b := &builder{book: book, rows: w.MaxRows, styles: map[look]int{}, ranges: map[string]footed{}}
+	b := &builder{book: book, rows: w.MaxRows, styles: map[look]int{}, tables: map[string]footed{}, names: map[string]string{}}
 	if b.rows == 0 {
 		b.rows = maxRows
 	}
@@ -50,9 +52,12 @@ func (w Writer) Write(ctx context.Context, out io.Writer, book table.Book) error
 type builder struct {
 	book   table.Book
 	file   *excelize.File
+	zip    *zipWriter
 	rows   int // of a sheet
+	sheets []string
 	styles map[look]int
-	ranges map[string]footed // by table
+	tables map[string]footed
+	names  map[string]string // of cells, to where they are
 }
 
 // footed is where the columns of a table lie.
@@ -71,6 +76,11 @@ func (b *builder) write(ctx context.Context, out io.Writer, tempDir string) erro
 	if err := b.layOut(); err != nil {
 		return err
 	}
+	var err error
+	if b.zip, err = newZipWriter(out, tempDir); err != nil {
+		return err
+	}
+	defer b.zip.discard()
 	for _, s := range b.book.Sheets {
 		err := ctx.Err()
 		switch {
@@ -87,30 +97,19 @@ func (b *builder) write(ctx context.Context, out io.Writer, tempDir string) erro
 	if err := b.properties(); err != nil {
 		return err
 	}
-	zw, err := newZipWriter(out, tempDir)
-	if err != nil {
-		return err
-	}
-	defer zw.discard()
 	// The archive goes straight to out; the buffer that excelize offers would hold all of it.
-	return b.file.SetZipWriter(func(io.Writer) excelize.ZipWriter { return zw }).Write(io.Discard)
+	return b.file.SetZipWriter(func(io.Writer) excelize.ZipWriter { return b.zip }).Write(io.Discard)
 }
 
-// layOut creates all sheets, in order, and finds where each table will lie, so that formulas can name it.
+// layOut names all sheets, in order, and finds where each table will lie, so that formulas can name it.
 func (b *builder) layOut() error {
-	first := true
-	create := func(name string) error {
-		if first {
-			first = false
-			return b.file.SetSheetName("Sheet1", name)
-		}
-		_, err := b.file.NewSheet(name)
-		return err
-	}
 	for _, s := range b.book.Sheets {
 		if s.Page != nil {
-			if err := create(s.Page.Name); err != nil {
+			if err := b.create(s.Page.Name); err != nil {
 				return err
+			}
+			for _, n := range s.Page.Names {
+				b.names[n.Name] = "'" + s.Page.Name + "'!$" + columnName(n.At.Column+1) + "$" + strconv.Itoa(n.At.Line+1)
 			}
 			continue
 		}
@@ -123,113 +122,80 @@ func (b *builder) layOut() error {
 			if n > 1 {
 				name += " " + strconv.Itoa(n)
 			}
-			if err := create(name); err != nil {
+			if err := b.create(name); err != nil {
 				return err
 			}
 			rows := min(left, b.rows-1)
 			at.parts = append(at.parts, sheetPart{name, rows})
 			left -= rows
 		}
-		b.ranges[s.Table.Name] = at
+		b.tables[s.Table.Name] = at
 	}
 	return nil
 }
 
-// formula is a foot as SUMIFS or COUNTIFS over the rows of its table, on as many sheets as it has.
-func (b *builder) formula(f table.Foot) (string, error) {
-	at, ok := b.ranges[f.Sheet]
-	if !ok {
-		return "", fmt.Errorf("a foot of sheet %q, which is not there", f.Sheet)
+func (b *builder) create(name string) error {
+	b.sheets = append(b.sheets, name)
+	if len(b.sheets) == 1 {
+		return b.file.SetSheetName("Sheet1", name)
 	}
-	var terms []string
-	for _, p := range at.parts {
-		area := func(column string) (string, error) {
-			n, ok := at.columns[column]
-			if !ok {
-				return "", fmt.Errorf("a foot of column %q, which %s does not have", column, f.Sheet)
-			}
-			letter, err := excelize.ColumnNumberToName(n)
-			return fmt.Sprintf("'%s'!$%s$2:$%s$%d", p.sheet, letter, letter, max(p.rows, 1)+1), err
-		}
-		name := "COUNTIFS"
-		var args []string
-		if f.Sum != "" {
-			name = "SUMIFS"
-			a, err := area(f.Sum)
-			if err != nil {
-				return "", err
-			}
-			args = append(args, a)
-		}
-		for _, c := range f.Where {
-			a, err := area(c.Column)
-			if err != nil {
-				return "", err
-			}
-			args = append(args, a, criterion(c))
-		}
-		terms = append(terms, name+"("+strings.Join(args, ",")+")")
-	}
-	return strings.Join(terms, "+"), nil
+	_, err := b.file.NewSheet(name)
+	return err
 }
 
-// criterion is a criterion as a text of a formula. Wildcards in a value stand for themselves.
-func criterion(c table.Criterion) string {
-	op := c.Op
-	if op == "" {
-		op = "="
+// open begins the part of a sheet.
+func (b *builder) open(name string, f frame) (*sheet, error) {
+	part := "xl/worksheets/sheet" + strconv.Itoa(slices.Index(b.sheets, name)+1) + ".xml"
+	w, err := b.zip.own(part)
+	if err != nil {
+		return nil, err
 	}
-	value := strings.NewReplacer("~", "~~", "*", "~*", "?", "~?", `"`, `""`).Replace(c.Value)
-	return `"` + op + value + `"`
+	code := strings.NewReplacer("&", "&&")
+	f.header = "&L" + clip(code.Replace(b.book.Entity)) + "&C&A&R" + clip(code.Replace(b.book.Period))
+	f.footer = "&L" + clip(code.Replace(b.book.Version)) + "&Rpage &P of &N"
+	return newSheet(w, f), nil
 }
 
 // page writes a page.
 func (b *builder) page(s table.Sheet) error {
 	p := s.Page
-	last, err := excelize.CoordinatesToCellName(len(p.Widths), max(len(p.Lines), 1))
-	if err != nil {
-		return err
+	f := frame{
+		tab: tabColor(s.Tone), last: cellName(len(p.Widths), max(len(p.Lines), 1)), paper: layout{wide: 1}, widths: p.Widths, zoom: 100,
+		drawing: len(p.Charts) > 0,
 	}
-	paper := layout{wide: 1}
 	if len(p.Lines) < onePage {
-		paper.tall = 1
-	}
-	if err := b.dress(p.Name, "A1:"+last, s.Tone, paper); err != nil {
-		return err
+		f.paper.tall = 1
 	}
 	for i, l := range p.Lines {
-		for j, v := range l.Cells {
-			if link, ok := v.(table.Link); ok {
-				at, err := excelize.CoordinatesToCellName(j+1, i+1)
-				if err != nil {
-					return err
-				}
-				if err := b.file.SetCellHyperLink(p.Name, at, "'"+link.Sheet+"'!A1", "Location"); err != nil {
-					return err
-				}
-			}
+		if last := len(l.Cells); l.Span && last < len(p.Widths) && last > 0 {
+			f.merged = append(f.merged, cellName(last, i+1)+":"+cellName(len(p.Widths), i+1))
 		}
 	}
-	sw, err := b.file.NewStreamWriter(p.Name)
+	if err := b.charts(*p); err != nil {
+		return err
+	}
+	for _, n := range p.Names {
+		if err := b.file.SetDefinedName(&excelize.DefinedName{Name: n.Name, RefersTo: b.names[n.Name]}); err != nil {
+			return fmt.Errorf("name %s: %w", n.Name, err)
+		}
+	}
+	out, err := b.open(p.Name, f)
 	if err != nil {
 		return err
 	}
-	if err := setWidths(sw, p.Widths); err != nil {
-		return err
-	}
 	for i, l := range p.Lines {
-		if err := b.pageLine(sw, p, i+1, l); err != nil {
+		if err := b.pageLine(out, p, i, l); err != nil {
 			return fmt.Errorf("line %d: %w", i+1, err)
 		}
 	}
-	return sw.Flush()
+	return out.close()
 }
 
-func (b *builder) pageLine(sw *excelize.StreamWriter, p *table.Page, row int, l table.Line) error {
-	cells := make([]any, 0, len(p.Widths))
+func (b *builder) pageLine(out *sheet, p *table.Page, line int, l table.Line) error {
+	var cells []styled
 	height := 1
 	for i, v := range l.Cells {
-		base := look{role: l.Role, right: l.Role == table.Head && p.NumbersBelow(row-1, i)}
+		base := look{role: l.Role, right: l.Role == table.Head && p.NumbersBelow(line, i)}
 		room := p.Widths[i]
 		if l.Span && i == len(l.Cells)-1 {
 			room = 0
@@ -241,75 +207,95 @@ func (b *builder) pageLine(sw *excelize.StreamWriter, p *table.Page, row int, l 
 			base.wrap = true
 			height = max(height, linesOf(text, room))
 		}
-		c, err := b.cell(v, base)
+		c, err := b.styledCell(v, base, place{sheet: p.Name, row: line + 1, page: p})
+		if err != nil {
+			return err
+		}
+		if c.link != nil {
+			if err := b.link(out, cellName(i+1, line+1), c); err != nil {
+				return err
+			}
+		}
+		cells = append(cells, c)
+	}
+	// Rules of headings and totals go over the whole width, and so do merged cells.
+	ruled := l.Role == table.Heading || l.Role == table.Total || l.Role == table.Head || l.Role == table.Blank
+	for i := len(cells); i < len(p.Widths) && (ruled || l.Span && len(cells) > 0); i++ {
+		c, err := b.styledCell(nil, look{role: l.Role}, place{})
 		if err != nil {
 			return err
 		}
 		cells = append(cells, c)
 	}
-	// Rules of headings and totals go over the whole width.
-	for i := len(cells); i < len(p.Widths) && (l.Role == table.Heading || l.Role == table.Total || l.Role == table.Head); i++ {
-		c, err := b.cell(nil, look{role: l.Role})
-		if err != nil {
-			return err
-		}
-		cells = append(cells, c)
-	}
-	if len(cells) == 0 {
-		return nil
-	}
-	at, err := excelize.CoordinatesToCellName(1, row)
-	if err != nil {
-		return err
-	}
-	if err := sw.SetRow(at, cells, excelize.RowOpts{Height: lineHeight(l.Role, height)}); err != nil {
-		return err
-	}
-	if last := len(l.Cells); l.Span && last < len(p.Widths) {
-		from, err := excelize.CoordinatesToCellName(last, row)
-		if err != nil {
-			return err
-		}
-		to, err := excelize.CoordinatesToCellName(len(p.Widths), row)
-		if err != nil {
-			return err
-		}
-		return sw.MergeCell(from, to)
+	if len(cells) > 0 {
+		out.row(line+1, lineHeight(l.Role, height), cells)
 	}
 	return nil
 }
 
+func (b *builder) styledCell(v any, base look, at place) (styled, error) {
+	c, err := b.cell(v, base, at)
+	if err != nil {
+		return styled{}, err
+	}
+	id, err := b.style(c.look)
+	return styled{c, id}, err
+}
+
+// link makes a cell lead where its content says.
+func (b *builder) link(out *sheet, ref string, c styled) error {
+	name, row := c.link.Sheet, 1
+	if at, ok := b.tables[name]; ok && c.link.Row > 0 {
+		part, in, err := at.find(c.link.Row)
+		if err != nil {
+			return fmt.Errorf("a link to %s: %w", name, err)
+		}
+		name, row = part.sheet, in
+	} else if !slices.Contains(b.sheets, name) {
+		return fmt.Errorf("a link to sheet %q, which is not there", name)
+	}
+	out.link(ref, "'"+name+"'!A"+strconv.Itoa(row), c.text)
+	return nil
+}
+
+// find is the sheet on which a row of a table stands, and its row there.
+func (f footed) find(row int) (sheetPart, int, error) {
+	left := row
+	for _, p := range f.parts {
+		if left <= p.rows {
+			return p, left + 1, nil
+		}
+		left -= p.rows
+	}
+	return sheetPart{}, 0, fmt.Errorf("row %d is not there", row)
+}
+
 // lineHeight is the height of a line of a page in points.
-func lineHeight(role table.Role, lines int) float64 {
+func lineHeight(role table.Role, lines int) int {
 	switch role {
 	case table.Title:
 		return 30
 	case table.Heading, table.Head:
-		return float64(18 + 13*(lines-1))
+		return 18 + 13*(lines-1)
 	case table.Blank:
 		return 28
 	}
-	return float64(2 + 13*lines)
+	return 2 + 13*lines
 }
 
 // table writes a table, on as many sheets as it takes.
 func (b *builder) table(ctx context.Context, s table.Sheet) error {
 	t := s.Table
-	parts := b.ranges[t.Name].parts
-	for _, p := range parts {
-		if err := b.prepare(t, p, s.Tone); err != nil {
-			return err
-		}
-	}
-	var sw *excelize.StreamWriter
+	parts := b.tables[t.Name].parts
+	var out *sheet
 	next, row, written := 0, 0, 0 // the next part; the row of its sheet; all rows
 	begin := func() (err error) {
-		if sw != nil {
-			if err := sw.Flush(); err != nil {
+		if out != nil {
+			if err := out.close(); err != nil {
 				return err
 			}
 		}
-		sw, err = b.begin(t, parts[next])
+		out, err = b.begin(t, parts[next], s.Tone)
 		next, row = next+1, 2
 		return err
 	}
@@ -334,7 +320,7 @@ func (b *builder) table(ctx context.Context, s table.Sheet) error {
 				return err
 			}
 		}
-		if err := b.row(sw, t, row, cells); err != nil {
+		if err := b.row(out, t, parts[next-1], row, cells); err != nil {
 			return fmt.Errorf("row %d: %w", written+1, err)
 		}
 		row, written = row+1, written+1
@@ -343,35 +329,38 @@ func (b *builder) table(ctx context.Context, s table.Sheet) error {
 		return fmt.Errorf("%d rows where %d were counted", written, t.Len)
 	}
 	if written == 0 {
-		id, err := b.style(look{role: table.Note})
+		c, err := b.styledCell("None.", look{role: table.Note}, place{})
 		if err != nil {
 			return err
 		}
-		if err := sw.SetRow("A2", []any{excelize.Cell{StyleID: id, Value: "None."}}); err != nil {
-			return err
-		}
+		out.row(2, 0, []styled{c})
 	}
-	return sw.Flush()
+	return out.close()
 }
 
-func (b *builder) row(sw *excelize.StreamWriter, t *table.Table, row int, cells []any) error {
-	out := make([]any, len(cells))
+func (b *builder) row(out *sheet, t *table.Table, p sheetPart, row int, cells []any) error {
+	line := make([]styled, len(cells))
 	lines := 1
+	at := place{sheet: p.sheet, row: row, columns: b.tables[t.Name].columns, cells: cells}
 	for i, v := range cells {
 		if text, ok := v.(string); ok && t.Columns[i].Wrap {
 			lines = max(lines, linesOf(text, t.Columns[i].Width))
 		}
-		c, err := b.cell(v, look{row: true, wrap: t.Columns[i].Wrap, fill: t.Columns[i].Fill})
+		c, err := b.styledCell(v, look{row: true, wrap: t.Columns[i].Wrap, fill: t.Columns[i].Fill}, at)
+		if err == nil && c.link != nil {
+			err = b.link(out, cellName(i+1, row), c)
+		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.Columns[i].Name, err)
 		}
-		out[i] = c
+		line[i] = c
 	}
-	var options excelize.RowOpts
+	height := 0
 	if lines > 1 {
-		options.Height = lineHeight(table.Plain, min(lines, mostLines))
+		height = lineHeight(table.Plain, min(lines, mostLines))
 	}
-	return sw.SetRow("A"+strconv.Itoa(row), out, options)
+	out.row(row, height, line)
+	return nil
 }
 
 // linesOf is how many lines a text takes in a cell of a width.
@@ -383,130 +372,67 @@ func linesOf(text string, width int) int {
 	return lines
 }
 
-// prepare sets everything of a sheet but its rows.
-func (b *builder) prepare(t *table.Table, p sheetPart, tone table.Tone) error {
-	last, err := excelize.ColumnNumberToName(len(t.Columns))
-	if err != nil {
-		return err
-	}
-	bottom := strconv.Itoa(max(p.rows, 1) + 1)
-	// The filter comes first: it forgets the colour of the tab and how the sheet is printed.
-	if err := b.file.AutoFilter(p.sheet, "A1:"+last+bottom, nil); err != nil {
-		return err
-	}
+// begin opens a sheet of a table: what stands around its rows, and the header.
+func (b *builder) begin(t *table.Table, p sheetPart, tone table.Tone) (*sheet, error) {
+	bottom := max(p.rows, 1) + 1
+	f := frame{tab: tabColor(tone), last: cellName(len(t.Columns), bottom), frozen: 1, filter: true, zoom: 100}
 	width := 0
-	for _, c := range t.Columns {
-		width += max(c.Width, leastWidth)
-	}
-	pages := (width + pageWidth - 1) / pageWidth
-	titles := "'" + p.sheet + "'!$1:$1"
-	if pages > 1 {
-		titles = "'" + p.sheet + "'!$A:$A," + titles
-	}
-	if err := b.file.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: titles, Scope: p.sheet}); err != nil {
-		return err
-	}
-	if err := b.dress(p.sheet, "A1:"+last+bottom, tone, layout{wide: pages}); err != nil {
-		return err
-	}
 	for i, c := range t.Columns {
-		if len(c.Choices) == 0 {
-			continue
-		}
-		letter, err := excelize.ColumnNumberToName(i + 1)
-		if err != nil {
-			return err
-		}
-		v := excelize.NewDataValidation(true)
-		v.Sqref = letter + "2:" + letter + bottom
-		if err := v.SetDropList(c.Choices); err != nil {
-			return err
-		}
-		v.SetError(excelize.DataValidationErrorStyleStop, c.Name, "One of: "+strings.Join(c.Choices, ", "))
-		if err := b.file.AddDataValidation(p.sheet, v); err != nil {
-			return err
+		f.widths = append(f.widths, max(c.Width, leastWidth))
+		width += f.widths[i]
+		if len(c.Choices) > 0 {
+			f.validations = append(f.validations, validation{cellName(i+1, 2) + ":" + cellName(i+1, bottom), c.Name, c.Choices})
 		}
 	}
-	return nil
-}
-
-// begin opens a sheet for its rows: widths, the frozen header, the header.
-func (b *builder) begin(t *table.Table, p sheetPart) (*excelize.StreamWriter, error) {
-	sw, err := b.file.NewStreamWriter(p.sheet)
+	if f.paper.wide = (width + pageWidth - 1) / pageWidth; f.paper.wide > 1 {
+		f.zoom = 90
+	}
+	if err := b.tableNames(p, f); err != nil {
+		return nil, err
+	}
+	out, err := b.open(p.sheet, f)
 	if err != nil {
 		return nil, err
 	}
-	header, widths := make([]any, len(t.Columns)), make([]int, len(t.Columns))
-	for i, c := range t.Columns {
-		widths[i] = max(c.Width, leastWidth)
+	var header []styled
+	for _, c := range t.Columns {
 		name := c.Name
 		if c.Kind == table.Instant {
 			name += "\n" + b.book.Zone.String()
 		}
-		id, err := b.style(look{head: true, right: c.Kind == table.Amount || c.Kind == table.Number})
+		cell, err := b.styledCell(name, look{head: true, right: c.Kind == table.Amount || c.Kind == table.Number}, place{})
 		if err != nil {
 			return nil, err
 		}
-		header[i] = excelize.Cell{StyleID: id, Value: name}
+		header = append(header, cell)
 	}
-	if err := setWidths(sw, widths); err != nil {
-		return nil, err
-	}
-	if err := sw.SetPanes(&excelize.Panes{Freeze: true, YSplit: 1, TopLeftCell: "A2", ActivePane: "bottomLeft"}); err != nil {
-		return nil, err
-	}
-	return sw, sw.SetRow("A1", header, excelize.RowOpts{Height: 30})
+	out.row(1, 30, header)
+	return out, nil
 }
 
-// setWidths sets the widths of columns from the last to the first: excelize writes them in the order opposite to that in
-// which they were set, and the format wants the first column first.
-func setWidths(sw *excelize.StreamWriter, widths []int) error {
-	for i := len(widths); i > 0; i-- {
-		if err := sw.SetColWidth(i, i, float64(widths[i-1])); err != nil {
-			return err
-		}
+// tableNames sets the names by which programs know the filter of a sheet and what is repeated on each page of paper.
+func (b *builder) tableNames(p sheetPart, f frame) error {
+	if err := b.file.AutoFilter(p.sheet, "A1:"+f.last, nil); err != nil {
+		return err
 	}
-	return nil
+	titles := "'" + p.sheet + "'!$1:$1"
+	if f.paper.wide > 1 {
+		titles = "'" + p.sheet + "'!$A:$A," + titles
+	}
+	return b.file.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: titles, Scope: p.sheet})
 }
 
-// layout is on how many pages of paper a sheet goes; tall 0: as many as it takes.
-type layout struct{ wide, tall int }
-
-// dress sets how a sheet is printed, the cells that it has and the colour of its tab.
-func (b *builder) dress(sheet, cells string, tone table.Tone, paper layout) error {
-	tabs := map[table.Tone]string{table.Quiet: "8A98A9", table.Good: "2E8B57", table.Warn: "D98E04", table.Bad: "C0392B"}
-	color, fit, orientation := tabs[tone], true, "landscape"
-	if err := b.file.SetSheetProps(sheet, &excelize.SheetPropsOptions{TabColorRGB: &color, FitToPage: &fit}); err != nil {
-		return err
-	}
-	if err := b.file.SetSheetDimension(sheet, cells); err != nil {
-		return err
-	}
-	if err := b.file.SetPageLayout(sheet, &excelize.PageLayoutOptions{Orientation: &orientation, FitToWidth: &paper.wide, FitToHeight: &paper.tall}); err != nil {
-		return err
-	}
-	side, top, edge := 0.4, 0.7, 0.3 // inches
-	if err := b.file.SetPageMargins(sheet, &excelize.PageLayoutMarginsOptions{Left: &side, Right: &side, Top: &top, Bottom: &top, Header: &edge, Footer: &edge}); err != nil {
-		return err
-	}
-	grid := false
-	if err := b.file.SetSheetView(sheet, 0, &excelize.ViewOptions{ShowGridLines: &grid}); err != nil {
-		return err
-	}
-	code := strings.NewReplacer("&", "&&")
-	return b.file.SetHeaderFooter(sheet, &excelize.HeaderFooterOptions{
-		OddHeader: "&L" + clip(code.Replace(b.book.Entity)) + "&C&A&R" + clip(code.Replace(b.book.Period)),
-		OddFooter: "&L" + clip(code.Replace(b.book.Version)) + "&Rpage &P of &N",
-	})
+func tabColor(tone table.Tone) string {
+	return map[table.Tone]string{table.Quiet: "8A98A9", table.Good: "2E8B57", table.Warn: "D98E04", table.Bad: "C0392B"}[tone]
 }
 
 // clip keeps a part of a header or footer well within the 255 characters that all of it may have.
 func clip(s string) string {
-	r := []rune(s)
+	r := []rune(clean(s))
 	if len(r) > 80 {
 		return string(r[:79]) + "…"
 	}
-	return s
+	return string(r)
 }
 
 // properties are those of the document. Its time is the book's, since a report made again must be the same file.

@@ -4,12 +4,14 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/xml"
 	"errors"
 	"io"
 	"iter"
 	"math"
 	"math/rand/v2"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -131,9 +133,9 @@ func TestWrite_Cells(t *testing.T) {
 		kind           excelize.CellType
 	}{
 		{"TextLikeAFormulaIsText", "A3", "=1+1", excelize.CellTypeInlineString},
-		{"AmountIsANumber", "C2", "-12.5", excelize.CellTypeUnset},
+		{"AmountIsANumber", "C2", "-12.50", excelize.CellTypeUnset},
 		{"SmallAmount", "C4", "0.05", excelize.CellTypeUnset},
-		{"InstantIsWallTimeOfTheZone", "B2", "46235.333333333336", excelize.CellTypeUnset}, // 2026-08-01 08:00
+		{"InstantIsWallTimeOfTheZone", "B2", "46235.333333333333", excelize.CellTypeUnset}, // 2026-08-01 08:00
 		{"UnknownInstantIsEmpty", "B3", "", excelize.CellTypeUnset},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -179,17 +181,124 @@ func TestWrite_FormulasCarryTheirValues(t *testing.T) {
 	}
 }
 
-// TestWrite_Elements looks for what excelize drops silently when it is set too late.
+// calculated is a workbook whose table and page hold formulas over cells beside them, over each other and over names.
+func calculated(t *testing.T) table.Book {
+	t.Helper()
+	b := book(t)
+	tab := table.Table{
+		Name: "Roll", Len: 2, Columns: []table.Column{{Name: "Source"}, {Name: "Opening", Kind: table.Amount}, {Name: "Moved", Kind: table.Amount}, {Name: "Closing", Kind: table.Amount}, {Name: "Since", Kind: table.Day}, {Name: "Age", Kind: table.Number}},
+		Rows: rows(
+			[]any{
+				"bill", table.Decimal("0.10"), table.Foot{Sheet: "Ledger", Sum: "Amount", Value: table.Decimal("-12.45"), Where: []table.Criterion{{Column: "Source", Beside: table.Here("Source")}}},
+				table.Calc{Plus: []any{table.Here("Opening"), table.Here("Moved")}, Value: table.Decimal("-12.35")},
+				table.Date("2026-08-01"), table.Calc{Plus: []any{table.Named("judged_on")}, Minus: []any{table.Here("Since")}, Value: int64(31)},
+			},
+			[]any{
+				"long", table.Decimal("92233720368547758.07"), table.Decimal("0.01"),
+				table.Calc{Plus: []any{table.Here("Opening"), table.Here("Moved")}, Value: table.Decimal("92233720368547758.08")}, table.Date(""), nil,
+			}),
+	}
+	page := b.Sheets[0].Page
+	page.Names = []table.Name{{Name: "judged_on", At: table.At{Line: 5, Column: 1}}}
+	page.Lines = append(page.Lines,
+		table.Line{Cells: []any{"judged on", table.Date("2026-09-01")}},
+		table.Line{Cells: []any{"check", table.Calc{Plus: []any{table.At{Line: 3, Column: 1}}, Minus: []any{table.Cell{Sheet: "Roll", Row: 1, Column: "Moved"}}, Value: table.Decimal("0.00"), Check: true}}},
+		table.Line{Cells: []any{"all", table.Calc{Plus: []any{table.Range{From: table.At{Line: 3, Column: 1}, To: table.At{Line: 4, Column: 1}}}, Value: table.Decimal("-11.45")}}},
+		table.Line{Cells: []any{"sum", table.Foot{Sheet: "Roll", Sum: "Moved", Value: table.Decimal("-12.44")}}},
+		table.Line{Cells: []any{"absolute", table.Foot{Sheet: "Roll", Sum: "Moved", Abs: true, Value: table.Decimal("12.46")}}})
+	b.Sheets = append(b.Sheets, table.Sheet{Table: &tab})
+	return b
+}
+
+func TestWrite_Calc(t *testing.T) {
+	f := open(t, written(t, Writer{}, calculated(t)))
+	for _, c := range []struct{ sheet, at, formula, value string }{
+		{"Roll", "C2", `ROUND(SUMIFS('Ledger'!$C$2:$C$4,'Ledger'!$A$2:$A$4,$A2),2)`, "-12.45"},
+		{"Roll", "D2", "ROUND($B2+$C2,2)", "-12.35"},
+		{"Roll", "F2", "judged_on-$E2", "31"},
+		{"Roll", "D3", "", "92233720368547758.08"}, // one of the two is text
+		{"Summary", "B7", "ROUND(B4-'Roll'!$C$2,2)", "0.00"},
+		{"Summary", "B8", "ROUND(SUM(B4:B5),2)", "-11.45"},
+		{"Summary", "B9", "ROUND(SUM('Roll'!$C$2:$C$3),2)", "-12.44"},
+		{"Summary", "B10", "ROUND(SUMPRODUCT(ABS('Roll'!$C$2:$C$3)),2)", "12.46"},
+	} {
+		formula, err := f.GetCellFormula(c.sheet, c.at)
+		if err != nil || formula != c.formula {
+			t.Errorf("%s!%s: formula %q, want %q (%v)", c.sheet, c.at, formula, c.formula, err)
+		}
+		if got := raw(t, f, c.sheet, c.at); got != c.value {
+			t.Errorf("%s!%s holds %s, want %s", c.sheet, c.at, got, c.value)
+		}
+	}
+	names := map[string]string{}
+	for _, n := range f.GetDefinedName() {
+		names[n.Name] = n.RefersTo
+	}
+	if names["judged_on"] != "'Summary'!$B$6" {
+		t.Errorf("names: %v", names)
+	}
+}
+
+// TestWrite_ElementsStandInTheOrderOfTheFormat compares the children of each sheet with the sequence of CT_Worksheet
+// (ECMA-376 part 1, 18.3.1.99). Excel calls a file with another order damaged.
+func TestWrite_ElementsStandInTheOrderOfTheFormat(t *testing.T) {
+	order := []string{
+		"sheetPr", "dimension", "sheetViews", "sheetFormatPr", "cols", "sheetData", "sheetCalcPr", "sheetProtection", "protectedRanges", "scenarios", "autoFilter", "sortState",
+		"dataConsolidate", "customSheetViews", "mergeCells", "phoneticPr", "conditionalFormatting", "dataValidations", "hyperlinks", "printOptions", "pageMargins", "pageSetup",
+		"headerFooter", "rowBreaks", "colBreaks", "customProperties", "cellWatches", "ignoredErrors", "smartTags", "drawing", "legacyDrawing", "tableParts", "extLst",
+	}
+	b := calculated(t)
+	b.Sheets[0].Page.Lines = append(b.Sheets[0].Page.Lines, table.Line{}, table.Line{}, table.Line{})
+	values := table.Range{From: table.At{Line: 3, Column: 1}, To: table.At{Line: 4, Column: 1}}
+	b.Sheets[0].Page.Charts = []table.Chart{{Title: "C", At: table.At{Line: 10}, Columns: 2, Lines: 3, Categories: values, Series: []table.Series{{Name: table.At{Line: 2, Column: 1}, Values: values}}}}
+	w := written(t, Writer{}, b)
+	seen := map[string]bool{}
+	for n := range b.Sheets {
+		d := xml.NewDecoder(strings.NewReader(partOf(t, w, "xl/worksheets/sheet"+strconv.Itoa(n+1)+".xml")))
+		depth, last := 0, -1
+		for {
+			token, err := d.Token()
+			if errors.Is(err, io.EOF) {
+				break
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			switch e := token.(type) {
+			case xml.StartElement:
+				if depth++; depth == 2 {
+					at := slices.Index(order, e.Name.Local)
+					if at <= last {
+						t.Errorf("sheet %d: %s comes after %s", n+1, e.Name.Local, order[last])
+					}
+					last, seen[e.Name.Local] = at, true
+				}
+			case xml.EndElement:
+				depth--
+			}
+		}
+	}
+	for _, element := range []string{"sheetPr", "cols", "sheetData", "autoFilter", "mergeCells", "dataValidations", "hyperlinks", "pageSetup", "headerFooter", "drawing"} {
+		if !seen[element] {
+			t.Errorf("no sheet has %s", element)
+		}
+	}
+	if rels := partOf(t, w, "xl/worksheets/_rels/sheet1.xml.rels"); !strings.Contains(rels, `Id="rId1"`) || !strings.Contains(rels, "drawing1.xml") || strings.Count(rels, "<Relationship ") != 1 {
+		t.Errorf("the drawing is not rId1: %s", rels)
+	}
+}
+
+// TestWrite_Elements looks for what a sheet needs besides its rows.
 func TestWrite_Elements(t *testing.T) {
 	w := written(t, Writer{}, book(t))
 	for name, parts := range map[string][]string{
 		"xl/worksheets/sheet2.xml": {
-			`<tabColor rgb="8A98A9">`, `<pageSetUpPr fitToPage="true">`, `<dimension ref="A1:D4">`, `<pane activePane="bottomLeft" state="frozen" topLeftCell="A2" ySplit="1">`,
-			`<col min="1" max="1" width="12" customWidth="1"/><col min="2" max="2" width="19"`, `<autoFilter ref="$A$1:$D$4">`,
-			`sqref="D2:D4" type="list"><formula1>"accept,reopen"</formula1>`, `orientation="landscape"`, `fitToHeight="0" fitToWidth="1"`,
+			`<tabColor rgb="FF8A98A9"/>`, `<pageSetUpPr fitToPage="1"/>`, `<dimension ref="A1:D4"/>`, `<pane xSplit="1" ySplit="1" topLeftCell="B2" activePane="bottomRight" state="frozen"/>`,
+			`<col min="1" max="1" width="12" customWidth="1"/><col min="2" max="2" width="19"`, `<autoFilter ref="A1:D4"/>`,
+			`<dataValidation type="list" errorStyle="stop"`, `sqref="D2:D4"><formula1>"accept,reopen"</formula1>`, `orientation="landscape" fitToWidth="1" fitToHeight="0"`,
 			`<oddHeader>&amp;LA &amp;&amp; B&amp;C&amp;A&amp;R2026-08</oddHeader>`, `&amp;Rpage &amp;P of &amp;N</oddFooter>`,
 		},
-		"xl/worksheets/sheet1.xml": {`<tabColor rgb="C0392B">`, `<hyperlink ref="A4" location="&#39;Ledger&#39;!A1">`, `<mergeCell ref="A1:B1"/>`, `fitToHeight="1" fitToWidth="1"`},
+		"xl/worksheets/sheet1.xml": {`<tabColor rgb="FFC0392B"/>`, `<hyperlink ref="A4" location="'Ledger'!A1" display="bill"/>`, `<mergeCell ref="A1:B1"/>`, `fitToWidth="1" fitToHeight="1"`},
 		"xl/workbook.xml": {
 			`<sheet name="Summary" sheetId="1"`, `<sheet name="Ledger" sheetId="2"`, `_xlnm.Print_Titles">&#39;Ledger&#39;!$1:$1<`, `fullCalcOnLoad="true"`,
 		},
@@ -397,28 +506,66 @@ func TestCriterion(t *testing.T) {
 		{table.Criterion{Op: "<>", Value: "not checkable"}, `"<>not checkable"`},
 		{table.Criterion{Op: ">", Value: "0"}, `">0"`},
 	} {
-		if got := criterion(c.in); got != c.want {
-			t.Errorf("%+v: got %s, want %s", c.in, got, c.want)
+		if got, err := criterion(c.in, place{}); got != c.want || err != nil {
+			t.Errorf("%+v: got %s, want %s (%v)", c.in, got, c.want, err)
 		}
 	}
 }
 
-// BenchmarkWrite streams a ledger of 20,000 rows.
+// BenchmarkWrite streams a ledger of 500,000 entries, as wide as the sheet is, and prints what memory it took at most.
 func BenchmarkWrite(b *testing.B) {
+	const n = 500_000
+	columns := []table.Column{{Name: "Day", Kind: table.Day}, {Name: "Occurred", Kind: table.Instant}, {Name: "Posted", Kind: table.Instant}, {Name: "Amount", Kind: table.Amount}, {Name: "Card no.", Kind: table.Number}}
+	for i := range 15 {
+		columns = append(columns, table.Column{Name: "Text " + strconv.Itoa(i)})
+	}
 	tab := table.Table{
-		Name: "Ledger", Len: 20_000, Columns: []table.Column{{Name: "Source"}, {Name: "Occurred", Kind: table.Instant}, {Name: "Amount", Kind: table.Amount}},
+		Name: "Ledger", Len: n, Columns: columns,
 		Rows: func(yield func([]any, error) bool) {
-			for i := range 20_000 {
-				if !yield([]any{"bill-main", time.Unix(int64(i), 0), money.FromMinor(int64(i), money.USD())}, nil) {
+			for i := range n {
+				at := time.Unix(1_780_000_000+int64(i)*7, 0)
+				id := strconv.Itoa(i * 7919)
+				row := []any{
+					table.Date("2026-08-01"), at, at.Add(time.Hour), money.FromMinor(-int64(i*7919%1_000_000), money.USD()), int64(i % 500), "slash-main", id[len(id)/2:], "purchase", "posted", "yes",
+					"USD", "", "", "Merchant " + strconv.Itoa(i%997), "5812", "", "", "card-" + strconv.Itoa(i%500), "slash-main/tx_" + id, "",
+				}
+				if !yield(row, nil) {
 					return
 				}
 			}
 		},
 	}
 	for b.Loop() {
-		if err := (Writer{TempDir: b.TempDir()}).Write(b.Context(), io.Discard, table.Book{Zone: time.UTC, Sheets: []table.Sheet{{Table: &tab}}}); err != nil {
+		size := new(counter)
+		if err := (Writer{TempDir: b.TempDir()}).Write(b.Context(), size, table.Book{Zone: time.UTC, Sheets: []table.Sheet{{Table: &tab}}}); err != nil {
 			b.Fatal(err)
 		}
+		b.ReportMetric(float64(*size)/1e6, "MB/file")
 	}
-	b.ReportMetric(float64(b.N*20_000)/b.Elapsed().Seconds(), "rows/s")
+	b.ReportMetric(float64(b.N)*n/b.Elapsed().Seconds(), "rows/s")
+	if peak := peakMemory(); peak > 0 {
+		b.ReportMetric(float64(peak)/1024, "peak-MiB")
+	}
+}
+
+type counter int64
+
+func (c *counter) Write(p []byte) (int, error) {
+	*c += counter(len(p))
+	return len(p), nil
+}
+
+// peakMemory is the largest resident size of the process in KiB; 0 where the system does not say.
+func peakMemory() int64 {
+	status, err := os.ReadFile("/proc/self/status")
+	if err != nil {
+		return 0
+	}
+	for line := range strings.Lines(string(status)) {
+		if rest, ok := strings.CutPrefix(line, "VmHWM:"); ok {
+			n, _ := strconv.ParseInt(strings.Fields(rest)[0], 10, 64)
+			return n
+		}
+	}
+	return 0
 }

@@ -20,6 +20,9 @@ import (
 // contentTypes is the part whose elements excelize writes in an order that changes from build to build.
 const contentTypes = "[Content_Types].xml"
 
+// level of compression: half the time of the default, for a file that is a tenth larger.
+const level = 3
+
 // zipWriter writes the parts of a workbook in the order of their names with one fixed time, so that equal workbooks are
 // equal files. Parts come in an order that changes, sheets of any size among them, so each is compressed into a spool file
 // and copied from there at the end.
@@ -27,6 +30,7 @@ type zipWriter struct {
 	out   io.Writer
 	spool *os.File
 	parts []*part
+	owned map[string]bool // parts that are not excelize's
 }
 
 // part is one compressed entry of the archive.
@@ -38,16 +42,7 @@ type part struct {
 	crc        hash.Hash32
 	deflate    *flate.Writer
 	buffer     *bytes.Buffer // of the part that is sorted before it is compressed; else nil
-	tail       []byte        // not compressed yet: what comes next may make asText of it
 }
-
-// excelize writes every formula as one that gives text, and a program that does not compute takes the value beside it for
-// text then. All formulas here give numbers, which is what a cell without a type holds. Text of a user cannot look like
-// this: its angle brackets are escaped.
-const (
-	asText   = ` t="str"><f>`
-	asNumber = `><f>`
-)
 
 // newZipWriter spools into the folder dir. The caller removes it with discard.
 func newZipWriter(out io.Writer, dir string) (*zipWriter, error) {
@@ -55,14 +50,27 @@ func newZipWriter(out io.Writer, dir string) (*zipWriter, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &zipWriter{out: out, spool: spool}, nil
+	return &zipWriter{out: out, spool: spool, owned: map[string]bool{}}, nil
 }
 
 // discard closes and removes the spool.
 func (z *zipWriter) discard() { _ = errors.Join(z.spool.Close(), os.Remove(z.spool.Name())) }
 
-// Create starts the next part; the one before is complete then.
+// own starts a part in place of the one that excelize would write.
+func (z *zipWriter) own(name string) (io.Writer, error) {
+	z.owned[name] = true
+	return z.start(name)
+}
+
+// Create starts the next part of excelize's; the one before is complete then.
 func (z *zipWriter) Create(name string) (io.Writer, error) {
+	if z.owned[name] {
+		return io.Discard, nil
+	}
+	return z.start(name)
+}
+
+func (z *zipWriter) start(name string) (io.Writer, error) {
 	if err := z.finish(); err != nil {
 		return nil, err
 	}
@@ -74,7 +82,7 @@ func (z *zipWriter) Create(name string) (io.Writer, error) {
 	if name == contentTypes {
 		p.buffer = new(bytes.Buffer)
 	}
-	if p.deflate, err = flate.NewWriter(z.spool, flate.DefaultCompression); err != nil {
+	if p.deflate, err = flate.NewWriter(z.spool, level); err != nil {
 		return nil, err
 	}
 	z.parts = append(z.parts, p)
@@ -84,22 +92,12 @@ func (z *zipWriter) Create(name string) (io.Writer, error) {
 	return p, nil
 }
 
-// Write compresses the part's bytes, with its formulas as numbers.
+// Write compresses bytes of the part.
 func (p *part) Write(b []byte) (int, error) {
-	all := bytes.ReplaceAll(append(p.tail, b...), []byte(asText), []byte(asNumber))
-	whole := max(0, len(all)-len(asText)+1)
-	if err := p.compress(all[:whole]); err != nil {
-		return 0, err
-	}
-	p.tail = append([]byte(nil), all[whole:]...)
-	return len(b), nil
-}
-
-func (p *part) compress(b []byte) error {
 	n, err := p.deflate.Write(b)
 	p.size += int64(n)
 	_, _ = p.crc.Write(b[:n]) // never fails
-	return err
+	return n, err
 }
 
 // finish ends the part that is being written.
@@ -117,10 +115,6 @@ func (z *zipWriter) finish() error {
 			return err
 		}
 	}
-	if err := p.compress(p.tail); err != nil {
-		return err
-	}
-	p.tail = nil
 	if err := p.deflate.Close(); err != nil {
 		return err
 	}
