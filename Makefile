@@ -57,7 +57,10 @@ golden: ## Rewrite the golden files; look at the difference before you commit it
 golden-clean: ## Fail when rewriting the golden files changes one
 	.ci/golden-clean $(MAKE) --no-print-directory golden
 
-bench: ## Run the benchmarks
+ENTRIES ?= 200000
+CARDS   ?= 2000
+bench: ## Measure each stage on ENTRIES transactions of CARDS cards, and run the small benchmarks
+	$(GO) run ./cmd/bench -entries $(ENTRIES) -cards $(CARDS)
 	$(GO) test -run '^$$' -bench . -benchmem ./...
 
 cover: ## Show how much of each package the tests reach
