@@ -98,7 +98,7 @@ func (w *World) figure(c *card) int64 {
 }
 
 // around is the calendar window of a limit that holds t; to is 0 where it never ends. Both are 0 for a BILL instant
-// outside the only period that is known.
+// outside of all periods that are known.
 func (l limit) around(t instant, c *card) (from, to instant) {
 	zone := l.location()
 	local := t.in(zone)
@@ -110,8 +110,10 @@ func (l limit) around(t instant, c *card) (from, to instant) {
 	}
 	switch l.window {
 	case schema.BudgetPeriod:
-		if from, to, ok := c.budget.period(); ok && t >= from && t < to {
-			return from, to
+		for _, s := range c.budget.known() {
+			if t >= s.from && t < s.to {
+				return s.from, s.to
+			}
 		}
 		return 0, 0
 	case schema.Daily:
@@ -192,7 +194,7 @@ func (c *card) running(l limit) []point {
 	oldest := 0
 	for i, e := range events {
 		if length := l.rolls(); length > 0 {
-			for from, to = e.at-length, e.at; events[oldest].at < from; oldest++ {
+			for from, to = e.at-length, e.at; events[oldest].at <= from; oldest++ {
 				sum += events[oldest].amount
 			}
 		} else if begin, end := l.around(e.at, c); i == 0 || begin != from {

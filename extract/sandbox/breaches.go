@@ -1,45 +1,66 @@
 package sandbox
 
 import (
+	"slices"
+
 	"github.com/tieout/tieout/schema"
 )
 
-// breaches finds what a card spent beyond its limits in the default period (NORMALIZATION 2). A world is seen once, at its
-// end, so each limit has one amount for all time.
+// breaches finds what a card spent beyond its limits in the default period (NORMALIZATION 2).
 func (w *World) breaches(c *card) (found []Answer) {
-	for _, l := range c.limits {
+	reported := w.reported(c)
+	for _, h := range w.histories(c) {
 		switch {
-		case l.window == schema.PerEntry || l.window == schema.PerEntryMin:
-			found = append(found, w.single(c, l)...)
-		case l.rolls() > 0:
-			found = append(found, w.rolling(c, l)...)
+		case h.window == schema.PerEntry || h.window == schema.PerEntryMin:
+			found = append(found, w.single(c, h)...)
+		case h.rolls() > 0:
+			found = append(found, w.rolling(c, h)...)
 		default:
-			found = append(found, w.calendar(c, l)...)
+			found = append(found, w.calendar(c, h)...)
 		}
 	}
-	if c.book.provider == schema.Bill && !c.share && len(c.limits) > 0 && w.figure(c) > c.limits[0].amount {
-		a := c.answer(schema.LimitBreach, "reported-over-limit", schema.High).of(c.limits[0].amount, w.figure(c))
-		from, to, ok := c.budget.period()
-		if !ok {
-			from, to = w.now, w.now // no window is known: the instant of the observation
+	found = slices.DeleteFunc(found, func(a Answer) bool { // with a reported one of the same budget period it is one finding
+		return slices.ContainsFunc(reported, func(r Answer) bool { return r.PeriodFrom.Equal(a.PeriodFrom) })
+	})
+	return append(found, reported...)
+}
+
+// reported are the budget periods of a BILL card at whose last sighting the provider itself stated more than the limit. All
+// sightings outside of any known period are one.
+func (w *World) reported(c *card) (found []Answer) {
+	if c.book.provider != schema.Bill || c.share {
+		return nil
+	}
+	for _, h := range w.histories(c) {
+		for n, s := range h.seen {
+			amount, ok := h.stated(n)
+			last := !slices.ContainsFunc(h.seen[n+1:], func(later sighting) bool { return later.period.from == s.period.from })
+			if !ok || !last || s.at < w.from || s.figure <= amount {
+				continue
+			}
+			a := c.answer(schema.LimitBreach, "reported-over-limit", h.severity(n, s.figure)).of(amount, s.figure)
+			if s.period.from == 0 {
+				s.period = span{s.at, s.at}
+			}
+			found = append(found, a.in(s.period.from, s.period.to))
 		}
-		found = []Answer{a.in(from, to)} // with a computed finding for the same period it is one
 	}
 	return found
 }
 
 // single compares each counted purchase with a limit for single purchases.
-func (w *World) single(c *card, l limit) (found []Answer) {
+func (w *World) single(c *card, h history) (found []Answer) {
 	for _, r := range c.rows {
 		if r.kind != schema.Purchase || !r.status.Counted() || r.occurred < w.from || r.occurred > w.now {
 			continue
 		}
-		reason, severity, bad := "transaction-over-limit", schema.High, -r.amount > l.amount
-		if l.window == schema.PerEntryMin {
-			reason, severity, bad = "transaction-under-minimum", schema.Low, -r.amount < l.amount
+		amount, n, ok := h.at(r.occurred)
+		reason, severity, bad := "transaction-over-limit", h.severity(n, -r.amount), -r.amount > amount
+		if h.window == schema.PerEntryMin {
+			reason, severity, bad = "transaction-under-minimum", schema.Low, -r.amount < amount
 		}
-		if bad {
-			a := c.answer(schema.LimitBreach, reason, severity).of(l.amount, -r.amount).in(r.occurred, r.occurred)
+		if ok && bad {
+			a := c.answer(schema.LimitBreach, reason, severity).of(amount, -r.amount).in(r.occurred, r.occurred)
 			a.EntryID = r.entry()
 			found = append(found, a)
 		}
@@ -47,52 +68,72 @@ func (w *World) single(c *card, l limit) (found []Answer) {
 	return found
 }
 
+// excess is a spend above the limit that was in force.
+type excess struct {
+	point
+	limit int64
+	seen  int // number of the sighting that states the limit
+}
+
+func (e *excess) over() int64 { return e.spend - e.limit }
+
+// above says whether the spend at a point is above the limit then in force, and by what.
+func (h history) above(p point) (excess, bool) {
+	amount, n, ok := h.at(p.at)
+	return excess{p, amount, n}, ok && p.spend > amount
+}
+
 // calendar gives one finding for each window that overlaps the period, at the moment of the largest excess.
-func (w *World) calendar(c *card, l limit) (found []Answer) {
-	var worst *point
+func (w *World) calendar(c *card, h history) (found []Answer) {
+	var worst *excess
 	report := func() {
-		if worst != nil && worst.from < w.now && (worst.to == 0 || worst.to > w.from) {
-			found = append(found, c.over(l, *worst))
+		if worst != nil && worst.from <= w.now && (worst.to == 0 || worst.to > w.from) {
+			found = append(found, c.over(h, *worst))
 		}
 		worst = nil
 	}
-	for _, p := range c.running(l) {
+	for _, p := range c.running(h.limit) {
 		if worst != nil && p.from != worst.from {
 			report()
 		}
-		if p.spend > l.amount && (worst == nil || p.spend > worst.spend) {
-			worst = &p
+		if e, bad := h.above(p); bad && (worst == nil || e.over() > worst.over()) {
+			worst = &e
 		}
 	}
 	report()
 	return found
 }
 
-// rolling gives one finding for each run of consecutive purchases and fees over the limit, at the largest excess of the run.
-func (w *World) rolling(c *card, l limit) (found []Answer) {
-	var worst *point
+// rolling gives one finding for each run of consecutive purchases and fees over the limit of which one lies in the period,
+// at the largest excess of the run.
+func (w *World) rolling(c *card, h history) (found []Answer) {
+	var worst *excess
+	inside := false
 	report := func() {
-		if worst != nil && worst.to > w.from {
-			found = append(found, c.over(l, *worst))
+		if worst != nil && inside {
+			found = append(found, c.over(h, *worst))
 		}
-		worst = nil
+		worst, inside = nil, false
 	}
-	for _, p := range c.running(l) {
-		switch {
-		case p.spend <= l.amount:
+	for _, p := range c.running(h.limit) {
+		e, bad := h.above(p)
+		if !bad {
 			report()
-		case worst == nil || p.spend > worst.spend:
-			worst = &p
+			continue
+		}
+		inside = inside || p.at >= w.from
+		if worst == nil || e.over() > worst.over() {
+			worst = &e
 		}
 	}
 	report()
 	return found
 }
 
-func (c *card) over(l limit, p point) Answer {
-	from := p.from
-	if l.window == schema.Lifetime && c.book.provider == schema.Whop {
+func (c *card) over(h history, e excess) Answer {
+	from := e.from
+	if h.window == schema.Lifetime && c.book.provider == schema.Whop {
 		from = 0 // everything: no beginning is said
 	}
-	return c.answer(schema.LimitBreach, "computed-over-limit", schema.High).of(l.amount, p.spend).in(from, p.to)
+	return c.answer(schema.LimitBreach, "computed-over-limit", h.severity(e.seen, e.spend)).of(e.limit, e.spend).in(from, e.to)
 }

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"slices"
 	"time"
 
 	"github.com/tieout/tieout/schema"
@@ -75,6 +76,18 @@ func (b *budget) location() *time.Location {
 	return b.zone
 }
 
+// known are the periods that a reader can know of: those it saw, and the current one.
+func (b *budget) known() []span {
+	if b == nil {
+		return nil
+	}
+	spans := slices.Clone(b.seen)
+	if from, to, ok := b.period(); ok {
+		spans = append(spans, span{from, to})
+	}
+	return spans
+}
+
 // period is the current period as instants, the end excluded; false where the budget gives no dates.
 func (b *budget) period() (from, to instant, ok bool) {
 	if b == nil || b.start == "" || b.end == "" {
@@ -126,5 +139,3 @@ const (
 func (r *row) entry() string { return r.source() + "/" + r.id }
 
 func (r *row) source() string { return r.card.book.source }
-
-type sighting struct{}

@@ -1,7 +1,9 @@
 package sandbox
 
 import (
+	"cmp"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tieout/tieout/schema"
@@ -52,22 +54,7 @@ func (w *World) drifts(b *book) (found []Answer) {
 		usual = onPosted
 	}
 	for _, c := range differing {
-		expected, actual := w.ledgerSum(c, usual), unit(w.figure(c))
-		why := w.explain(c, usual, expected, actual)
-		a := c.answer(schema.BalanceDrift, figureName(b.provider), schema.High).of(expected, actual)
-		a.Unexplained = a.Difference
-		switch why {
-		case inFlight, dayBoundary, openingFunds:
-			a.Severity, a.Unexplained = schema.Low, dollars(0)
-		case oneEntry, declined, twoEntries:
-			a.Severity, a.Unexplained = schema.Medium, dollars(0)
-		}
-		a.Note += fmt.Sprintf(" What explains the difference: %s.", why)
-		from, _ := w.figureWindow(c)
-		if b.provider == schema.Bitnob {
-			from = 0
-		}
-		found = append(found, a.in(from, w.now))
+		found = append(found, w.drift(c, usual, w.ledgerSum(c, usual), unit(w.figure(c))))
 	}
 	if agreed[onPosted] > 0 && agreed[onBoth] > 0 {
 		mixed := Answer{
@@ -77,6 +64,25 @@ func (w *World) drifts(b *book) (found []Answer) {
 		found = append(found, mixed.in(w.now, w.now))
 	}
 	return found
+}
+
+// drift is the finding that a figure is not the ledger's sum on a basis.
+func (w *World) drift(c *card, b basis, expected, actual int64) Answer {
+	why, rest := w.explain(c, b, expected, actual)
+	a := c.answer(schema.BalanceDrift, figureName(c.book.provider), schema.High).of(expected, actual)
+	a.Unexplained = dollars(rest)
+	switch why {
+	case inFlight, dayBoundary, openingFunds:
+		a.Severity, a.Unexplained = schema.Low, dollars(0)
+	case oneEntry, declined, twoEntries:
+		a.Severity, a.Unexplained = schema.Medium, dollars(0)
+	}
+	a.Note += fmt.Sprintf(" What explains the difference: %s.", why)
+	from, _ := w.figureWindow(c)
+	if c.book.provider == schema.Bitnob {
+		from = 0
+	}
+	return a.in(from, w.now)
 }
 
 // balanceUnit says how the figures of a source are read: as given, or for Bitnob in the unit that fits strictly more of the
@@ -133,49 +139,96 @@ func (w *World) part(c *card, r *row, b basis) (amount int64, in bool) {
 	return -r.amount, ok && t >= from && t <= w.now
 }
 
-// explain finds the first explanation that covers the whole difference.
-func (w *World) explain(c *card, b basis, expected, actual int64) string {
-	d := actual - expected
+// explain finds the first explanation that covers the whole difference, and what of the difference is not opening funding.
+func (w *World) explain(c *card, b basis, expected, actual int64) (why string, rest int64) {
+	if why := w.atOnce(c, b, expected, actual); why != "" {
+		return why, actual - expected
+	}
+	opening := w.opening(c, expected, actual)
+	switch rest = actual - expected - opening; {
+	case opening == 0:
+	case rest == 0:
+		return openingFunds, 0
+	default:
+		if why := w.atOnce(c, b, expected+opening, actual); why != "" {
+			return why, rest
+		}
+	}
 	switch {
-	case w.isInFlight(c, b, d):
+	case actual == -expected-opening:
+		return wrongSign, rest
+	case w.isOneEntry(c, b, rest):
+		return oneEntry, rest
+	case w.isDeclines(c, rest):
+		return declined, rest
+	case w.isTwoEntries(c, b, rest):
+		return twoEntries, rest
+	}
+	return unexplained, rest
+}
+
+// atOnce tries what comes first, and before any opening funding: empty where it explains nothing.
+func (w *World) atOnce(c *card, b basis, expected, actual int64) string {
+	switch {
+	case w.isInFlight(c, b, actual-expected):
 		return inFlight
-	case w.isDayBoundary(c, b, d):
+	case w.isDayBoundary(c, b, actual-expected):
 		return dayBoundary
 	case actual == 100*expected || expected == 100*actual:
 		return factor100
-	case actual == -expected:
-		return wrongSign
-	case w.isOneEntry(c, b, d):
-		return oneEntry
-	case w.isDeclines(c, d):
-		return declined
-	case w.isTwoEntries(c, b, d):
-		return twoEntries
-	case c.book.provider == schema.Bitnob && d > 0:
-		return openingFunds
 	}
-	return unexplained
+	return ""
 }
 
+// opening is what a prepaid card was opened with and no row says: by how much the first balance that a reader saw exceeds
+// the rows, unless the moment or the unit explains it. Expected and actual are those of now.
+func (w *World) opening(c *card, expected, actual int64) int64 {
+	if len(c.seen) > 0 && c.seen[0].at < w.now {
+		return c.seen[0].opening
+	}
+	if c.book.provider == schema.Bitnob && actual > expected && w.atOnce(c, onPosted, expected, actual) == "" {
+		return actual - expected
+	}
+	return 0
+}
+
+// isInFlight says whether the provider sees the rows of the last minutes otherwise than the ledger: one of them, those of
+// one kind up to some moment, or all.
 func (w *World) isInFlight(c *card, b basis, d int64) bool {
-	var left, added int64 // what the provider may not have yet, and what it may have already
+	type flight struct {
+		since  instant
+		amount int64
+	}
+	var left, added []flight // what the provider may not have yet, and what it may have already
 	for _, r := range c.rows {
-		if w.now-r.occurred > 15*minute && (r.posted == 0 || w.now-r.posted > 15*minute) {
+		since := w.now - max(r.occurred, r.posted)
+		if since > 15*minute || !r.status.Counted() {
 			continue
 		}
 		if amount, in := w.part(c, r, b); in {
-			left -= amount
+			left = append(left, flight{since, -amount})
 		} else {
-			added += amount
+			added = append(added, flight{since, amount})
 		}
 	}
-	return d == left || d == added || d == left+added
+	var total int64
+	for _, side := range [2][]flight{left, added} {
+		slices.SortStableFunc(side, func(x, y flight) int { return cmp.Compare(x.since, y.since) })
+		var sum int64
+		for _, f := range side {
+			sum, total = sum+f.amount, total+f.amount
+			if d == f.amount || d == sum {
+				return true
+			}
+		}
+	}
+	return len(left)+len(added) > 0 && d == total
 }
 
 // isDayBoundary compares with the same window begun at the same date in UTC.
 func (w *World) isDayBoundary(c *card, b basis, d int64) bool {
 	from, utc, ok := w.edges(c)
-	return ok && d == c.spend(utc, w.now, b)-c.spend(from, w.now, b)
+	return ok && d != 0 && d == c.spend(utc, w.now, b)-c.spend(from, w.now, b)
 }
 
 // edges are the beginning of the figure's window in its zone, and that of the same date in UTC.
@@ -212,26 +265,27 @@ func (w *World) isOneEntry(c *card, b basis, d int64) bool {
 
 func (w *World) isDeclines(c *card, d int64) bool {
 	from, ok := w.figureWindow(c)
-	var sum int64
-	for _, r := range c.rows {
-		if r.status == schema.Declined && r.occurred >= from {
-			sum -= r.amount
-		}
+	if c.book.provider == schema.Bitnob {
+		from, ok = 0, true
 	}
-	return ok && c.book.provider != schema.Bitnob && sum != 0 && d == sum
+	sum := c.tried(schema.Declined, from) + c.tried(schema.Failed, from)
+	if c.book.provider == schema.Bitnob {
+		sum = -sum // a balance falls by what is spent
+	}
+	return ok && sum != 0 && d == sum
 }
 
 func (w *World) isTwoEntries(c *card, b basis, d int64) bool {
-	seen := map[int64]bool{}
+	seen := map[bool]map[int64]bool{true: {}, false: {}} // both are left out, or both are left in
 	for _, r := range c.rows {
 		amount, in := w.part(c, r, b)
 		if in {
 			amount = -amount
 		}
-		if seen[d-amount] {
+		if seen[in][d-amount] {
 			return true
 		}
-		seen[amount] = true
+		seen[in][amount] = true
 	}
 	return false
 }

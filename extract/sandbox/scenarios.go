@@ -61,7 +61,8 @@ func (w *World) held(c *card) (found []string) {
 	case w.ledgerSum(c, other):
 		found = append(found, "other basis")
 	default:
-		found = append(found, w.explain(c, c.book.basis, expected, actual))
+		why, _ := w.explain(c, c.book.basis, expected, actual)
+		found = append(found, why)
 	}
 	return found
 }
