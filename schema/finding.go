@@ -96,6 +96,7 @@ type Finding struct {
 
 	// Set by the ledger.
 	Status    FindingStatus
+	Assignee  string // empty: nobody
 	FirstSeen time.Time
 	LastSeen  time.Time
 }

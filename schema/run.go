@@ -12,6 +12,7 @@ const (
 	ReconcileRun RunKind = "reconcile"
 	ReportRun    RunKind = "report"
 	ImportRun    RunKind = "import" // fundings read from files
+	ReviewRun    RunKind = "review" // what people decided about findings
 )
 
 // RunStatus says how a run ended.

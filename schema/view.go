@@ -62,6 +62,12 @@ type AbsenceReader interface {
 	Absences(ctx context.Context) iter.Seq2[Absence, error]
 }
 
+// MatchReader reads what people decided about proposed top-ups: the latest decision on each pair, by source, reference,
+// entry id.
+type MatchReader interface {
+	Matches(ctx context.Context) iter.Seq2[Match, error]
+}
+
 // View is the ledger as it was known at one run. pipeline fills it; checks and reports read it.
 type View struct {
 	Entries      EntryReader
@@ -73,4 +79,5 @@ type View struct {
 	Rejects      RejectReader
 	Notes        NoteReader
 	Absences     AbsenceReader
+	Matches      MatchReader
 }

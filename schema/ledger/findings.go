@@ -26,17 +26,18 @@ type FindingChanges struct{ New, Persisting, Reopened, Resolved int64 }
 
 // FindingFilter selects findings; zero fields select everything.
 type FindingFilter struct {
-	ID     string
-	Status schema.FindingStatus
-	Code   schema.FindingCode
-	Source string
-	Period schema.Window // the subject lies in it; a zero window selects all
-	AsOf   int64         // as known after this run; 0: now
+	ID       string
+	Status   schema.FindingStatus
+	Code     schema.FindingCode
+	Source   string
+	Severity schema.Severity
+	Period   schema.Window // the subject lies in it; a zero window selects all
+	AsOf     int64         // as known after this run; 0: now
 }
 
 func findingColumns() []string {
 	return []string{
-		"finding_id", "code", "reason", "severity", "status", "source", "provider", "card_id", "card_name", "card_last4", "entry_id",
+		"finding_id", "code", "reason", "severity", "source", "provider", "card_id", "card_name", "card_last4", "entry_id",
 		"reference", "expected_minor", "expected_currency", "actual_minor", "actual_currency", "unexplained_minor",
 		"unexplained_currency", "period_from", "period_to", "subject", "subject_at", "subject_to", "window_start", "message", "basis",
 		"explanation", "evidence",
@@ -73,6 +74,7 @@ type findingRow struct {
 	Basis               string `db:"basis"`
 	Explanation         string `db:"explanation"`
 	Evidence            string `db:"evidence"`
+	Assignee            string `db:"assignee"`
 	FirstSeen           *int64 `db:"first_seen"`
 	LastSeen            *int64 `db:"last_seen"`
 }
@@ -80,7 +82,7 @@ type findingRow struct {
 func (r findingRow) finding() (schema.Finding, error) {
 	f := schema.Finding{
 		Code: schema.FindingCode(r.Code), Reason: r.Reason, Severity: schema.Severity(r.Severity), Status: schema.FindingStatus(r.Status),
-		Source: r.Source, Provider: schema.Provider(r.Provider), CardID: r.CardID, CardName: r.CardName, CardLast4: r.CardLast4,
+		Assignee: r.Assignee, Source: r.Source, Provider: schema.Provider(r.Provider), CardID: r.CardID, CardName: r.CardName, CardLast4: r.CardLast4,
 		EntryID: r.EntryID, Reference: r.Reference, PeriodFrom: instant(r.PeriodFrom), PeriodTo: instant(r.PeriodTo), Subject: r.Subject,
 		SubjectAt: instant(&r.SubjectAt), SubjectTo: instant(r.SubjectTo), WindowStart: instant(r.WindowStart), Message: r.Message,
 		Basis: r.Basis, Explanation: r.Explanation, FirstSeen: instant(r.FirstSeen), LastSeen: instant(r.LastSeen),
@@ -108,7 +110,7 @@ func findingValues(f schema.Finding) ([]any, error) {
 		return nil, err
 	}
 	return []any{
-		f.ID(), string(f.Code), text(f.Reason), string(f.Severity), string(f.Status), f.Source, string(f.Provider), text(f.CardID),
+		f.ID(), string(f.Code), text(f.Reason), string(f.Severity), f.Source, string(f.Provider), text(f.CardID),
 		text(f.CardName), text(f.CardLast4), text(f.EntryID), text(f.Reference), minor(f.Expected), f.Expected.Currency().Code(),
 		minor(f.Actual), f.Actual.Currency().Code(), minor(f.Unexplained), f.Unexplained.Currency().Code(), micros(f.PeriodFrom),
 		micros(f.PeriodTo), text(f.Subject), f.SubjectAt.UnixMicro(), micros(f.SubjectTo), micros(f.WindowStart), text(f.Message),
@@ -116,19 +118,31 @@ func findingValues(f schema.Finding) ([]any, error) {
 	}, nil
 }
 
-const findingSelect = `SELECT id, finding_id, code, reason, severity, status, source, provider, card_id, card_name, card_last4, entry_id,
+const findingSelect = `SELECT id, finding_id, code, reason, severity, source, provider, card_id, card_name, card_last4, entry_id,
 	reference, expected_minor, expected_currency, actual_minor, actual_currency, unexplained_minor, unexplained_currency, period_from,
 	period_to, subject, subject_at, subject_to, window_start, message, basis, explanation, evidence FROM findings `
 
 // SaveFindings stores what a reconcile run found. A finding that was not there is new; one that was resolved is reopened,
-// and so is an accepted one whose figures changed. A finding of the given codes whose subject lies in the period and that
-// was not found again is resolved, unless its subject could not be checked. All others keep their status.
+// and so is an accepted one whose figures changed or that became more severe. A finding of the given codes whose subject
+// lies in the period and that was not found again is resolved, unless its subject could not be checked. All others keep
+// their status.
 func (l *Ledger) SaveFindings(ctx context.Context, set FindingSet) (FindingChanges, error) {
 	var changes FindingChanges
 	err := l.commit(ctx, set.Run, "findings", func(t *tx) error {
-		var err error
-		changes, err = t.saveFindings(ctx, set)
-		return err
+		s := saving{set: set, at: l.now(), seen: map[string]bool{}}
+		if err := s.read(ctx, t); err != nil {
+			return err
+		}
+		for _, f := range set.Findings {
+			if err := s.found(f); err != nil {
+				return err
+			}
+		}
+		if err := s.gone(); err != nil {
+			return err
+		}
+		changes = s.changes
+		return s.store(ctx, t)
 	})
 	if err != nil {
 		return FindingChanges{}, fmt.Errorf("save findings: %w", err)
@@ -136,98 +150,118 @@ func (l *Ledger) SaveFindings(ctx context.Context, set FindingSet) (FindingChang
 	return changes, nil
 }
 
-func (t *tx) saveFindings(ctx context.Context, set FindingSet) (FindingChanges, error) {
-	var changes FindingChanges
-	var current []findingRow
-	if err := t.SelectContext(ctx, &current, findingSelect+`WHERE closed_seq IS NULL ORDER BY finding_id`); err != nil {
-		return changes, fmt.Errorf("read findings: %w", err)
+// saving is one SaveFindings: what stands, and what it becomes.
+type saving struct {
+	set     FindingSet
+	at      time.Time
+	current []findingRow // by id
+	byID    map[string]findingRow
+	last    map[string]schema.FindingEvent
+	seen    map[string]bool
+
+	rows, sightings, events [][]any
+	closed                  []int64
+	changes                 FindingChanges
+}
+
+func (s *saving) read(ctx context.Context, t *tx) error {
+	if err := t.SelectContext(ctx, &s.current, findingSelect+`WHERE closed_seq IS NULL ORDER BY finding_id`); err != nil {
+		return fmt.Errorf("read findings: %w", err)
 	}
-	byID := make(map[string]findingRow, len(current))
-	for _, r := range current {
-		byID[r.FindingID] = r
+	s.byID = make(map[string]findingRow, len(s.current))
+	for _, r := range s.current {
+		s.byID[r.FindingID] = r
 	}
-	var rows, sightings [][]any
-	var closed []int64
-	seen := map[string]bool{}
-	version := func(f schema.Finding, was *findingRow) error {
-		values, err := findingValues(f)
+	var err error
+	s.last, err = t.latestEvents(ctx, nil)
+	return err
+}
+
+func (s *saving) found(f schema.Finding) error {
+	id := f.ID()
+	if s.seen[id] {
+		return nil // one disagreement is one finding, however many entries show it
+	}
+	s.seen[id] = true
+	s.sightings = append(s.sightings, []any{id})
+	var last *schema.FindingEvent
+	if was, ok := s.last[id]; ok {
+		last = &was
+	}
+	event, happened := schema.Found(f, last)
+	switch {
+	case !happened:
+		s.changes.Persisting++
+	case event.Action == schema.FindingOpened:
+		s.changes.New++
+	default:
+		s.changes.Reopened++
+	}
+	if happened {
+		s.event(event)
+	}
+	return s.version(f)
+}
+
+// version stores the finding as it is now, unless it is as it was.
+func (s *saving) version(f schema.Finding) error {
+	values, err := findingValues(f)
+	if err != nil {
+		return err
+	}
+	if was, ok := s.byID[f.ID()]; ok {
+		old, err := was.finding()
 		if err != nil {
 			return err
 		}
-		if was != nil {
-			old, err := was.finding()
-			if err != nil {
-				return err
-			}
-			before, err := findingValues(old)
-			if err != nil {
-				return err
-			}
-			if slices.Equal(before, values) {
-				return nil
-			}
-			closed = append(closed, was.ID)
-		}
-		rows = append(rows, values)
-		return nil
-	}
-	for _, f := range set.Findings {
-		id := f.ID()
-		if seen[id] {
-			continue // one disagreement is one finding, however many entries show it
-		}
-		seen[id] = true
-		sightings = append(sightings, []any{id})
-		was, ok := byID[id]
-		switch {
-		case !ok:
-			f.Status = schema.Open
-			changes.New++
-		case was.Status == string(schema.Resolved), was.Status == string(schema.Accepted) && !sameFigures(was, f):
-			f.Status = schema.Open
-			changes.Reopened++
-		default:
-			f.Status = schema.FindingStatus(was.Status)
-			changes.Persisting++
-		}
-		var err error
-		if ok {
-			err = version(f, &was)
-		} else {
-			err = version(f, nil)
-		}
+		before, err := findingValues(old)
 		if err != nil {
-			return changes, err
+			return err
 		}
-	}
-	for _, r := range current {
-		f, err := r.finding()
-		if err != nil {
-			return changes, err
+		if slices.Equal(before, values) {
+			return nil
 		}
-		if seen[r.FindingID] || f.Status == schema.Resolved || !slices.Contains(set.Codes, f.Code) || !f.In(set.Period) ||
-			unchecked(f, set.NotCheckable) {
-			continue
-		}
-		f.Status = schema.Resolved
-		changes.Resolved++
-		if err := version(f, &r); err != nil {
-			return changes, err
-		}
+		s.closed = append(s.closed, was.ID)
 	}
-	slices.Sort(closed)
-	if err := t.close(ctx, "findings", closed); err != nil {
-		return changes, err
-	}
-	if err := t.insert(ctx, "findings", rows); err != nil {
-		return changes, err
-	}
-	return changes, t.insert(ctx, "sightings", sightings)
+	s.rows = append(s.rows, values)
+	return nil
 }
 
-func sameFigures(r findingRow, f schema.Finding) bool {
-	was, err := r.finding()
-	return err == nil && was.Expected == f.Expected && was.Actual == f.Actual && was.Unexplained == f.Unexplained
+// gone resolves what was judged and not found.
+func (s *saving) gone() error {
+	for _, r := range s.current {
+		f, err := r.finding()
+		if err != nil {
+			return err
+		}
+		if s.seen[r.FindingID] || !slices.Contains(s.set.Codes, f.Code) || !f.In(s.set.Period) || unchecked(f, s.set.NotCheckable) {
+			continue
+		}
+		if event, happened := schema.Gone(f, s.last[r.FindingID]); happened {
+			s.changes.Resolved++
+			s.event(event)
+		}
+	}
+	return nil
+}
+
+func (s *saving) event(e schema.FindingEvent) {
+	e.At = s.at
+	s.events = append(s.events, eventValues(e))
+}
+
+func (s *saving) store(ctx context.Context, t *tx) error {
+	slices.Sort(s.closed)
+	if err := t.close(ctx, "findings", s.closed); err != nil {
+		return err
+	}
+	if err := t.insert(ctx, "findings", s.rows); err != nil {
+		return err
+	}
+	if err := t.insert(ctx, "sightings", s.sightings); err != nil {
+		return err
+	}
+	return t.insert(ctx, "finding_events", s.events)
 }
 
 // unchecked says whether a finding is about something that could not be checked this time. A judgement without a card or
@@ -257,14 +291,16 @@ func (l *Ledger) Findings(ctx context.Context, filter FindingFilter) iter.Seq2[s
 			yield(schema.Finding{}, fmt.Errorf("read findings: %w", err))
 			return
 		}
-		query := findingSelect + `f
+		query := strings.Replace(findingSelect, "evidence FROM", "evidence, s.first_seen, s.last_seen, e.status, e.assignee FROM", 1) + `f
 			JOIN (SELECT finding_id AS seen_id, MIN(commit_seq) AS first_seen, MAX(commit_seq) AS last_seen FROM sightings
 			      WHERE commit_seq <= ? GROUP BY finding_id) s ON s.seen_id = f.finding_id
+			JOIN (SELECT finding_id AS event_of, status, assignee FROM finding_events WHERE id IN (
+			      SELECT MAX(id) FROM finding_events WHERE commit_seq <= ? GROUP BY finding_id)) e ON e.event_of = f.finding_id
 			WHERE commit_seq <= ? AND (closed_seq IS NULL OR closed_seq > ?)`
-		query = strings.Replace(query, "evidence FROM", "evidence, s.first_seen, s.last_seen FROM", 1)
-		args := []any{seq, seq, seq}
+		args := []any{seq, seq, seq, seq}
 		for _, where := range []struct{ column, value string }{
-			{"finding_id", filter.ID}, {"status", string(filter.Status)}, {"code", string(filter.Code)}, {"source", filter.Source},
+			{"finding_id", filter.ID}, {"e.status", string(filter.Status)}, {"code", string(filter.Code)}, {"source", filter.Source},
+			{"severity", string(filter.Severity)},
 		} {
 			if where.value != "" {
 				query += " AND " + where.column + " = ?"

@@ -64,6 +64,28 @@ func (n *nights) findings(f ledger.FindingFilter) []schema.Finding {
 	return all(n.T, n.Findings(n.Context(), f))
 }
 
+// decide lets a person bring a finding to a status.
+func (n *nights) decide(to schema.FindingStatus, f schema.Finding) {
+	n.Helper()
+	action := map[schema.FindingStatus]schema.FindingAction{schema.Acknowledged: schema.Acknowledge, schema.Accepted: schema.Accept, schema.Open: schema.Reopen}[to]
+	got := n.say(schema.Decision{FindingID: f.ID(), Action: action, By: "ann", Note: "because"})
+	if got.Refused != "" || got.Status != to {
+		n.Fatalf("%s: %+v", to, got)
+	}
+}
+
+// say is one run in which a person decided.
+func (n *nights) say(d schema.Decision) ledger.Decided {
+	n.Helper()
+	run := start(n.T, n.Ledger, schema.ReviewRun)
+	got, err := n.Decide(n.Context(), run.ID, []schema.Decision{d})
+	if err != nil {
+		n.Fatal(err)
+	}
+	finish(n.T, n.Ledger, run)
+	return got[0]
+}
+
 func (n *nights) status(card string) schema.FindingStatus {
 	n.Helper()
 	for _, f := range n.findings(ledger.FindingFilter{}) {
@@ -209,7 +231,7 @@ func TestFindings(t *testing.T) {
 			t.Run(name, func(t *testing.T) {
 				n := newNights(t)
 				n.save(ledger.FindingSet{}, drift("card", 900))
-				raw(t, n.path, `UPDATE findings SET status = '`+string(c.said)+`'`)
+				n.decide(c.said, drift("card", 900))
 				_, changes := n.save(ledger.FindingSet{}, c.found...)
 				if got := n.status("card"); got != c.want || changes != c.changes {
 					t.Errorf("it is %s after %+v", got, changes)

@@ -39,6 +39,8 @@ func tables() []table {
 		{name: "funding_events", columns: []string{"file", "funding_id", "present"}},
 		{name: "findings", columns: findingColumns(), closes: true},
 		{name: "sightings", columns: []string{"finding_id"}},
+		{name: "finding_events", columns: eventColumns()},
+		{name: "matches", columns: []string{"finding_id", "source", "reference", "entry_id", "confirmed", "author", "decided_at", "note"}},
 	}
 }
 

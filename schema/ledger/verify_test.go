@@ -52,8 +52,24 @@ func populate(t *testing.T) (file []byte, root string) {
 		}
 		finish(t, l, run)
 		run = start(t, l, schema.ReconcileRun)
-		if _, err := l.SaveFindings(t.Context(), ledger.FindingSet{Run: run.ID, Findings: []schema.Finding{drift("a", int64(night)), drift("b", 1)}}); err != nil {
+		if _, err := l.SaveFindings(t.Context(), ledger.FindingSet{Run: run.ID, Findings: []schema.Finding{drift("a", int64(night)), drift("b", 1), proposal("a"), proposal("b")}}); err != nil {
 			t.Fatal(err)
+		}
+		finish(t, l, run)
+		run = start(t, l, schema.ReviewRun)
+		var decisions []schema.Decision
+		for _, card := range []string{"a", "b"} {
+			decisions = append(decisions, schema.Decision{FindingID: drift(card, 1).ID(), Action: schema.Accept, By: "ann", Note: fmt.Sprint(night), Origin: "w.xlsx", Digest: fmt.Sprint(card, night)},
+				schema.Decision{FindingID: proposal(card).ID(), Action: []schema.FindingAction{schema.ConfirmMatch, schema.RefuseMatch}[night], By: "ann", Note: "seen"})
+		}
+		got, err := l.Decide(t.Context(), run.ID, decisions)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, d := range got {
+			if d.Refused != "" || !d.Changed {
+				t.Fatalf("%+v", d)
+			}
 		}
 		finish(t, l, run)
 	}
@@ -137,7 +153,7 @@ func columnsOf(t *testing.T, db *sql.DB, table string) []column {
 func TestVerify(t *testing.T) {
 	file, root := populate(t)
 	tables := chained(t, file)
-	if len(tables) != 16 {
+	if len(tables) != 18 {
 		t.Fatalf("there are %d tables to watch: %v", len(tables), tables)
 	}
 	t.Run("AnUntouchedLedgerHolds", func(t *testing.T) {

@@ -31,7 +31,7 @@ func (l *Ledger) seqAt(ctx context.Context, run int64) (int64, error) {
 // View reads the ledger as it was known after run asOf; 0: now.
 func (l *Ledger) View(asOf int64) schema.View {
 	v := view{l, asOf}
-	return schema.View{Entries: v, Cards: v, Observations: v, Budgets: v, Fundings: v, Completeness: v, Rejects: v, Notes: v, Absences: v}
+	return schema.View{Entries: v, Cards: v, Observations: v, Budgets: v, Fundings: v, Completeness: v, Rejects: v, Notes: v, Absences: v, Matches: v}
 }
 
 type view struct {
@@ -253,5 +253,19 @@ func (v view) Notes(ctx context.Context) iter.Seq2[schema.Note, error] {
 		var n schema.Note
 		err := rows.Scan(&n.Source, &n.Stream, &n.ExternalID, &n.Code, &n.Field, &n.Detail)
 		return n, err
+	})
+}
+
+// Matches implements schema.MatchReader.
+func (v view) Matches(ctx context.Context) iter.Seq2[schema.Match, error] {
+	return scan(ctx, v, "matches", `SELECT finding_id, source, reference, entry_id, confirmed, author, decided_at, note, `+runOf+` FROM matches m
+		WHERE m.id = (SELECT MAX(o.id) FROM matches o
+			WHERE o.source = m.source AND o.reference = m.reference AND o.entry_id = m.entry_id AND o.commit_seq <= @seq)
+		ORDER BY source, reference, entry_id`, nil, func(rows *sql.Rows) (schema.Match, error) {
+		var m schema.Match
+		var confirmed, at int64
+		err := rows.Scan(&m.FindingID, &m.Source, &m.Reference, &m.EntryID, &confirmed, &m.By, &at, &m.Note, &m.Run)
+		m.Confirmed, m.At = confirmed == 1, instant(&at)
+		return m, err
 	})
 }

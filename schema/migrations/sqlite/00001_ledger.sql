@@ -263,7 +263,6 @@ CREATE TABLE findings (
     code                 TEXT    NOT NULL,
     reason               TEXT    NOT NULL,
     severity             TEXT    NOT NULL,
-    status               TEXT    NOT NULL,
     source               TEXT    NOT NULL,
     provider             TEXT    NOT NULL,
     card_id              TEXT    NOT NULL,
@@ -299,6 +298,45 @@ CREATE TABLE sightings (
     finding_id TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX sightings_finding ON sightings (finding_id, commit_seq);
+
+CREATE TABLE finding_events (
+    id                   INTEGER PRIMARY KEY,
+    commit_seq           INTEGER NOT NULL,
+    hash                 BLOB    NOT NULL,
+    finding_id           TEXT    NOT NULL,
+    action               TEXT    NOT NULL,
+    status               TEXT    NOT NULL, -- after it: the latest event says where a finding stands
+    author               TEXT    NOT NULL,
+    happened_at          INTEGER NOT NULL,
+    note                 TEXT    NOT NULL,
+    assignee             TEXT    NOT NULL, -- after it
+    severity             TEXT    NOT NULL, -- this and the figures: as they were or, of an accepted finding, as accepted
+    expected_minor       INTEGER,
+    expected_currency    TEXT    NOT NULL,
+    actual_minor         INTEGER,
+    actual_currency      TEXT    NOT NULL,
+    unexplained_minor    INTEGER,
+    unexplained_currency TEXT    NOT NULL,
+    origin               TEXT    NOT NULL, -- the workbook that it was read from
+    digest               TEXT    NOT NULL  -- of the disposition there
+) STRICT;
+CREATE INDEX finding_events_finding ON finding_events (finding_id, id);
+CREATE INDEX finding_events_digest ON finding_events (digest) WHERE digest <> '';
+
+CREATE TABLE matches (
+    id         INTEGER PRIMARY KEY,
+    commit_seq INTEGER NOT NULL,
+    hash       BLOB    NOT NULL,
+    finding_id TEXT    NOT NULL, -- the proposal
+    source     TEXT    NOT NULL,
+    reference  TEXT    NOT NULL, -- of the funding
+    entry_id   TEXT    NOT NULL,
+    confirmed  INTEGER NOT NULL, -- 1: the entry is what the funding means; 0: it is not
+    author     TEXT    NOT NULL,
+    decided_at INTEGER NOT NULL,
+    note       TEXT    NOT NULL
+) STRICT;
+CREATE INDEX matches_pair ON matches (source, reference, entry_id, id);
 
 -- not chained: of no use once a walk has ended
 
