@@ -84,13 +84,13 @@ func DispositionDigest(d Decision, expected, actual, unexplained string) string 
 // ErrNotPossible says that a finding's status does not allow what was asked for.
 var ErrNotPossible = errors.New("not possible")
 
-// Decide says what a decision makes of a finding whose latest event is last: the next event; false where it changes
+// Decide says what a decision makes of a finding whose latest event this is: the next event; false where it changes
 // nothing; ErrNotPossible with the reason where the finding does not allow it. The caller fills At, and knows whether
 // there is a pair to confirm or refuse.
-func Decide(f Finding, last FindingEvent, d Decision) (FindingEvent, bool, error) {
-	next := last.next(f)
+func (e FindingEvent) Decide(f Finding, d Decision) (FindingEvent, bool, error) {
+	next := e.next(f)
 	next.Action, next.By, next.Note, next.Origin, next.Digest = d.Action, d.By, d.Note, d.Origin, d.Digest
-	if why := impossible(last, d); why != "" {
+	if why := impossible(e, d); why != "" {
 		return next, false, fmt.Errorf("%w: %s", ErrNotPossible, why)
 	}
 	switch d.Action {
@@ -114,8 +114,8 @@ func Decide(f Finding, last FindingEvent, d Decision) (FindingEvent, bool, error
 			next.Status = Open
 		}
 	}
-	said := d.Note != "" && d.Note != last.Note
-	return next, said || next.Status != last.Status || next.Assignee != last.Assignee, nil
+	said := d.Note != "" && d.Note != e.Note
+	return next, said || next.Status != e.Status || next.Assignee != e.Assignee, nil
 }
 
 // impossible says why a decision cannot be taken; empty: it can.
@@ -140,28 +140,27 @@ func impossible(last FindingEvent, d Decision) string {
 	return ""
 }
 
-// Found says what it does to a finding that a check found it; last is nil where it was never found before. false: it
-// only persists. The caller fills At.
-func Found(f Finding, last *FindingEvent) (FindingEvent, bool) {
-	if last == nil {
+// Found says what it does to a finding that a check found it; the zero event is that of one that was never found before.
+// false: it only persists. The caller fills At.
+func (e FindingEvent) Found(f Finding) (FindingEvent, bool) {
+	if e.FindingID == "" {
 		first := FindingEvent{FindingID: f.ID(), Action: FindingOpened, Status: Open, By: Program}
 		first.freeze(f)
 		return first, true
 	}
-	next := last.next(f)
+	next := e.next(f)
 	next.Action, next.Status = FindingReopened, Open
-	switch last.Status {
+	switch e.Status {
 	case Resolved:
 		next.Note = "found again"
 	case Accepted:
-		if sameFigures(f, *last) && f.Severity.Rank() <= last.Severity.Rank() {
-			return *last, false
+		if sameFigures(f, e) && f.Severity.Rank() <= e.Severity.Rank() {
+			return e, false
 		}
-		accepted := *last
 		next.freeze(f)
-		next.Note = "accepted with " + accepted.figures() + "; found with " + next.figures()
+		next.Note = "accepted with " + e.figures() + "; found with " + next.figures()
 	default:
-		return *last, false
+		return e, false
 	}
 	next.freeze(f)
 	return next, true
@@ -169,29 +168,29 @@ func Found(f Finding, last *FindingEvent) (FindingEvent, bool) {
 
 // Gone says what it does to a finding that a check judged its subject and did not find it. false: it was resolved before.
 // The caller fills At.
-func Gone(f Finding, last FindingEvent) (FindingEvent, bool) {
-	if last.Status == Resolved {
-		return last, false
+func (e FindingEvent) Gone(f Finding) (FindingEvent, bool) {
+	if e.Status == Resolved {
+		return e, false
 	}
-	next := last.next(f)
+	next := e.next(f)
 	next.Action, next.Status, next.Note = FindingResolved, Resolved, "found no more"
 	return next, true
 }
 
-// Changed says whether a finding has other figures than after its latest event, and with which event a history shows that.
+// Changed says whether a finding has other figures than after the event, and with which event a history shows that.
 // The caller fills At.
-func Changed(f Finding, last FindingEvent) (FindingEvent, bool) {
-	if sameFigures(f, last) && f.Severity == last.Severity {
-		return last, false
+func (e FindingEvent) Changed(f Finding) (FindingEvent, bool) {
+	if sameFigures(f, e) && f.Severity == e.Severity {
+		return e, false
 	}
-	next := last.next(f)
+	next := e.next(f)
 	next.Action = FindingChanged
 	next.freeze(f)
-	next.Note = "before: " + last.figures()
+	next.Note = "before: " + e.figures()
 	return next, true
 }
 
-// next is an event after e with nothing said. The figures stay those that were accepted, else they are the finding's.
+// next is an event after this one with nothing said. The figures stay those that were accepted, else they are the finding's.
 func (e FindingEvent) next(f Finding) FindingEvent {
 	next := FindingEvent{
 		FindingID: e.FindingID, Status: e.Status, By: Program, Assignee: e.Assignee,

@@ -127,7 +127,7 @@ func (d *deciding) one(one schema.Decision) Decided {
 		result.Before = &before
 		return result
 	}
-	event, changed, err := schema.Decide(f, last, one)
+	event, changed, err := last.Decide(f, one)
 	if err != nil {
 		result.Refused = strings.TrimPrefix(err.Error(), schema.ErrNotPossible.Error()+": ")
 		return result

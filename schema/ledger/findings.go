@@ -184,11 +184,7 @@ func (s *saving) found(f schema.Finding) error {
 	}
 	s.seen[id] = true
 	s.sightings = append(s.sightings, []any{id})
-	var last *schema.FindingEvent
-	if was, ok := s.last[id]; ok {
-		last = &was
-	}
-	event, happened := schema.Found(f, last)
+	event, happened := s.last[id].Found(f)
 	switch {
 	case !happened:
 		s.changes.Persisting++
@@ -237,7 +233,7 @@ func (s *saving) gone() error {
 		if s.seen[r.FindingID] || !slices.Contains(s.set.Codes, f.Code) || !f.In(s.set.Period) || unchecked(f, s.set.NotCheckable) {
 			continue
 		}
-		if event, happened := schema.Gone(f, s.last[r.FindingID]); happened {
+		if event, happened := s.last[r.FindingID].Gone(f); happened {
 			s.changes.Resolved++
 			s.event(event)
 		}

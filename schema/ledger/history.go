@@ -143,7 +143,7 @@ func (l *Ledger) history(ctx context.Context, asOf int64, ids []string) ([]schem
 		if err != nil {
 			return err
 		}
-		if e, ok := schema.Changed(f, last); ok && v.FindingID == last.FindingID {
+		if e, ok := last.Changed(f); ok && v.FindingID == last.FindingID {
 			e.At = runs[v.CommitSeq].at
 			add(e, v.CommitSeq)
 		}
