@@ -97,6 +97,9 @@ func (p *Pipeline) check(ctx context.Context, run schema.Run, w schema.Window, r
 			}
 		}
 	}
+	if set.Findings, err = p.capped(ctx, period, set.Findings); err != nil {
+		return err
+	}
 	changes, err := p.Ledger.SaveFindings(ctx, set)
 	if err != nil {
 		return fmt.Errorf("store findings (%s): %w", w, err)
@@ -105,6 +108,25 @@ func (p *Pipeline) check(ctx context.Context, run schema.Run, w schema.Window, r
 	result.NotCheckable = int64(len(set.NotCheckable))
 	result.Findings, err = p.openFindings(ctx, w)
 	return err
+}
+
+// capped replaces floods of new findings (reconcile.Cap). What is known is asked only where there are enough for one.
+func (p *Pipeline) capped(ctx context.Context, period schema.Period, found []schema.Finding) ([]schema.Finding, error) {
+	smallest := reconcile.DefaultMaxNew
+	for _, limit := range p.Checks.MaxNew {
+		smallest = min(smallest, limit)
+	}
+	if len(found) <= smallest {
+		return found, nil
+	}
+	known := map[string]bool{}
+	for f, err := range p.Ledger.Findings(ctx, ledger.FindingFilter{}) {
+		if err != nil {
+			return nil, fmt.Errorf("cap findings: %w", err)
+		}
+		known[f.ID()] = true
+	}
+	return reconcile.Cap(period, found, func(id string) bool { return known[id] }, p.Checks.MaxNew), nil
 }
 
 // openFindings counts the findings of a period that are open or acknowledged: accepted ones were settled by a person.

@@ -110,6 +110,9 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 	if err != nil {
 		return result, fmt.Errorf("report: %w", err)
 	}
+	if err := p.pointToSummaries(ctx, ledger.FindingFilter{Period: r.Period, AsOf: asOf.ID}, checks.judgements); err != nil {
+		return result, fmt.Errorf("report: %w", err)
+	}
 	books := false
 	for _, err := range view.Fundings.Fundings(ctx) {
 		if err != nil {
@@ -179,6 +182,25 @@ func (p *Pipeline) recheck(ctx context.Context, view schema.View, period schema.
 		}
 	}
 	return r, nil
+}
+
+// pointToSummaries gives judgements whose finding was not stored, since it came in a flood, the ID of the finding that
+// stands for the flood.
+func (p *Pipeline) pointToSummaries(ctx context.Context, stored ledger.FindingFilter, judgements []schema.Judgement) error {
+	known := map[string]bool{}
+	for f, err := range p.Ledger.Findings(ctx, stored) {
+		if err != nil {
+			return err
+		}
+		known[f.ID()] = true
+	}
+	for i := range judgements {
+		j := &judgements[i]
+		if summary := reconcile.SummaryID(j.Code, j.Source); j.FindingID != "" && !known[j.FindingID] && known[summary] {
+			j.FindingID = summary
+		}
+	}
+	return nil
 }
 
 // NightlyResult is what a nightly run did.

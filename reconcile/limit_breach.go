@@ -446,7 +446,7 @@ func (l limitJudge) finding(a *account, h limitHistory, b breach, moves []move, 
 		Code: schema.LimitBreach, Reason: computedOverLimit, Severity: schema.High, Subject: h.key,
 		Expected: limit, Actual: money.FromMinor(b.spend, limit.Currency()),
 		PeriodFrom: b.from, PeriodTo: b.to, SubjectAt: b.from, SubjectTo: b.to,
-		Basis: "posted + pending", Evidence: []string{b.move.entry.ID()},
+		Basis: "posted + pending", Cause: "limit " + idText(h.key), Evidence: []string{b.move.entry.ID()},
 	})
 	rolls := false
 	length := time.Duration(0)

@@ -43,10 +43,11 @@ type Source struct {
 // Config holds the settings of all checks.
 type Config struct {
 	Sources          []Source
-	DriftTolerance   decimal.Decimal // balance-drift: largest difference that counts as agreement, in major units
-	GraceDays        int             // orphan-topup
-	TipPercent       int             // limit-breach: how far above its authorization a capture is a tip, in percent of it
-	StalePendingDays int             // stale-pending
+	DriftTolerance   decimal.Decimal            // balance-drift: largest difference that counts as agreement, in major units
+	GraceDays        int                        // orphan-topup
+	TipPercent       int                        // limit-breach: how far above its authorization a capture is a tip, in percent of it
+	StalePendingDays int                        // stale-pending
+	MaxNew           map[schema.FindingCode]int // how many new findings of a code one run opens; see Cap
 }
 
 // Checks lists the checks, in the order of reports. To add one: a file, its fixture, a line here.

@@ -62,8 +62,10 @@ func (c rejectedRecord) Run(ctx context.Context, v schema.View, p schema.Period)
 				what += fmt.Sprintf(" (page %d)", r.Page)
 			}
 			why := printable(r.Reason)
+			f.Cause = string(r.Stream) + ", " + why
 			if r.Field != "" {
 				why = idText(r.Field) + ": " + why
+				f.Cause = string(r.Stream) + ", field " + idText(r.Field)
 			}
 			f.Message = fmt.Sprintf("%s in %s could not be read: %s. %s", what, r.Source, why, then)
 			all = append(all, found(f))

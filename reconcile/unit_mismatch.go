@@ -29,7 +29,10 @@ func (c unitMismatch) Run(ctx context.Context, v schema.View, p schema.Period) i
 		}
 		var all []schema.Outcome
 		for _, n := range notes {
-			f := schema.Finding{Code: c.Code(), Severity: schema.High, Source: n.Source, Subject: string(n.Stream) + "/" + n.ExternalID + " " + n.Field}
+			f := schema.Finding{
+				Code: c.Code(), Severity: schema.High, Source: n.Source, Subject: string(n.Stream) + "/" + n.ExternalID + " " + n.Field,
+				Cause: string(n.Stream) + ", field " + idText(n.Field),
+			}
 			what := fmt.Sprintf("Record %s of %s", idText(n.ExternalID), n.Stream)
 			if e, ok := entries[cardKey{n.Source, n.ExternalID}]; ok && n.Stream == schema.Transactions {
 				if !inPeriod(p, e.OccurredAt) {

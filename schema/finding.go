@@ -92,6 +92,7 @@ type Finding struct {
 	Message     string       // one sentence or two that an accountant understands without the code
 	Basis       string       // what the computed figure counts, such as "posted" or "posted + pending"
 	Explanation string       // balance-drift: what covers the difference; limit-breach: why it is none as authorized; else empty
+	Cause       string       // what findings of one origin share, such as a field, in words; not stored
 	Evidence    []string     // entry_ids that the finding rests on, in the order of the message
 
 	// Set by the ledger.
