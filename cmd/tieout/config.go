@@ -67,10 +67,11 @@ type SourceConfig struct {
 
 // ChecksConfig holds the settings of the checks that have any.
 type ChecksConfig struct {
-	DriftTolerance decimal.Decimal // balance-drift, in major units
-	GraceDays      int             // orphan-topup
-	StaleAfterDays int             // stale-pending
-	TipPercent     int             // limit-breach
+	DriftTolerance decimal.Decimal            // balance-drift, in major units
+	GraceDays      int                        // orphan-topup
+	StaleAfterDays int                        // stale-pending
+	TipPercent     int                        // limit-breach
+	MaxNew         map[schema.FindingCode]int // every check: new findings that one run opens; reconcile.DefaultMaxNew where not set
 }
 
 // ScheduleConfig says when `serve` runs what.
@@ -85,8 +86,8 @@ type NotifyConfig struct {
 	Webhook transport.Secret // a URL; empty: nobody
 }
 
-// configKeys lists every key that a configuration may have, by the mapping it stands in. The check codes have no keys
-// but those named here.
+// configKeys lists every key that a configuration may have, by the mapping it stands in. A check has the keys under its
+// code and those of every check.
 var configKeys = map[string][]string{
 	"":         {"entity", "timezone", "ledger", "reports", "sources", "fundings", "checks", "schedule", "notify"},
 	"reports":  {"dir", "formats"},
@@ -96,6 +97,7 @@ var configKeys = map[string][]string{
 	"notify":   {"webhook"},
 	"webhook":  {"url"},
 
+	"every check":               {"max_new"},
 	string(schema.LimitBreach):  {"tip_percent"},
 	string(schema.BalanceDrift): {"tolerance"},
 	string(schema.OrphanTopUp):  {"grace_days"},
@@ -123,6 +125,7 @@ const (
 	maxPageSize    = 100 // no provider allows more; an endpoint that allows less caps it itself
 	maxRate        = 10000
 	maxDays        = 3660
+	maxFindings    = 1_000_000 // of one code that one run opens
 )
 
 // errConfig marks an error of the configuration: exit status 2.
@@ -487,7 +490,15 @@ func (r *configReader) checks(n *yaml.Node, cfg *Config) {
 		if n == nil || isNull(n) {
 			continue
 		}
-		keys := r.mapping(n, code, "checks."+code)
+		keys := r.keys(n, slices.Concat(configKeys[code], configKeys["every check"]), "checks."+code, true)
+		if n := keys["max_new"]; n != nil {
+			if limit, ok := r.number(n, "max_new", 1, maxFindings); ok {
+				if cfg.Checks.MaxNew == nil {
+					cfg.Checks.MaxNew = map[schema.FindingCode]int{}
+				}
+				cfg.Checks.MaxNew[schema.FindingCode(code)] = limit
+			}
+		}
 		if n := keys["tolerance"]; n != nil {
 			r.tolerance(n, cfg)
 		}

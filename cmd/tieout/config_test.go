@@ -108,7 +108,7 @@ checks:
   balance-drift: {tolerance: 0.05}
   orphan-topup: {grace_days: 0}
   stale-pending: {after_days: 1}
-  limit-breach: {tip_percent: 0}
+  limit-breach: {tip_percent: 0, max_new: 50}
   unknown-card:
 schedule: {nightly: "CRON_TZ=America/New_York  30 2 * * 1-5"}
 notify: {webhook: {url: {env: HOOK}}}
@@ -142,7 +142,7 @@ notify: {webhook: {url: {env: HOOK}}}
 			{Name: "bitnob-main", Provider: schema.Bitnob, BaseURL: "https://api.bitnob.co/api/v1", Credential: transport.NewSecret(planted), RequestsPerSecond: 1, LookbackDays: 35, BalanceUnit: reconcile.MinorUnit},
 		},
 		Fundings: []string{filepath.FromSlash("conf/fundings/*.csv"), filepath.FromSlash("/srv/top-ups.xlsx")},
-		Checks:   ChecksConfig{GraceDays: 0, StaleAfterDays: 1, TipPercent: 0},
+		Checks:   ChecksConfig{GraceDays: 0, StaleAfterDays: 1, TipPercent: 0, MaxNew: map[schema.FindingCode]int{schema.LimitBreach: 50}},
 		Schedule: ScheduleConfig{Nightly: "CRON_TZ=America/New_York  30 2 * * 1-5"},
 		Notify:   NotifyConfig{transport.NewSecret("https://hooks.example.com/?token=" + planted)},
 	}
@@ -279,6 +279,7 @@ func TestParseConfig_Refuses(t *testing.T) {
 		{"ALoneDecimalPoint", minimal + "checks:\n  balance-drift: {tolerance: '1.'}\n", "line 7: tolerance must be an amount"},
 		{"AGraceThatIsNoNumber", minimal + "checks:\n  orphan-topup: {grace_days: three}\n", "line 7: grace_days must be a whole number"},
 		{"ATipAboveThePurchase", minimal + "checks:\n  limit-breach: {tip_percent: 101}\n", "line 7: tip_percent must be a whole number from 0 to 100"},
+		{"NoNewFinding", minimal + "checks:\n  unknown-field: {max_new: 0}\n", "line 7: max_new must be a whole number from 1 to 1000000"},
 		{"StaleAfterNoDay", minimal + "checks:\n  stale-pending: {after_days: 0}\n", "line 7: after_days must be a whole number from 1"},
 
 		{"ACronLineThatNeverFires", minimal + "schedule: {nightly: '0 0 30 2 *'}\n", "line 6: schedule.nightly: never fires"},

@@ -89,7 +89,7 @@ func (a *app) newPipeline(c Config, l *ledger.Ledger) (*pipeline.Pipeline, error
 		Ledger: l, Sources: sources, Entity: c.Entity, Zone: c.Zone, Version: version,
 		Checks: reconcile.Config{
 			DriftTolerance: c.Checks.DriftTolerance, GraceDays: c.Checks.GraceDays, StalePendingDays: c.Checks.StaleAfterDays,
-			TipPercent: c.Checks.TipPercent,
+			TipPercent: c.Checks.TipPercent, MaxNew: c.Checks.MaxNew,
 		},
 		Now: a.now, Elapsed: a.elapsed, Parameters: parameters(c), Fundings: c.Fundings, Progress: a.logProgress,
 	})
@@ -161,6 +161,14 @@ func parameters(c Config) []reports.Parameter {
 		{Name: "checks.orphan-topup.grace_days", Value: fmt.Sprint(c.Checks.GraceDays), Meaning: "calendar days that a top-up may take to show on the other side"},
 		{Name: "checks.stale-pending.after_days", Value: fmt.Sprint(c.Checks.StaleAfterDays), Meaning: "days after which a pending entry is stale"},
 		{Name: "fundings", Value: strings.Join(c.Fundings, ", "), Meaning: "files of the company's own books"},
+	}
+	for _, code := range findingCodes {
+		if limit, ok := c.Checks.MaxNew[code]; ok {
+			list = append(list, reports.Parameter{
+				Name: "checks." + string(code) + ".max_new", Value: fmt.Sprint(limit),
+				Meaning: fmt.Sprintf("new findings that one run opens before one stands for all; %d for the other checks", reconcile.DefaultMaxNew),
+			})
+		}
 	}
 	for _, s := range c.Sources {
 		name := "sources." + s.Name + "."
