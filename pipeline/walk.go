@@ -30,17 +30,20 @@ type tally struct {
 	Doubt   string
 	Hash    []byte // state of the hash over the redacted pages
 
+	Began      int64           // the run in which the walk began
+	Categories map[string]bool // of the records met
+
 	sum  hash.Hash
 	seen map[uint64]struct{}
 }
 
-func newTally() *tally {
-	return &tally{Total: -1, sum: sha256.New(), seen: map[uint64]struct{}{}}
+func newTally(run schema.Run) *tally {
+	return &tally{Total: -1, Began: run.ID, Categories: map[string]bool{}, sum: sha256.New(), seen: map[uint64]struct{}{}}
 }
 
 // restore takes up a tally where a checkpoint left it.
 func restore(c ledger.Checkpoint) (*tally, error) {
-	t := newTally()
+	t := newTally(schema.Run{})
 	if err := json.Unmarshal([]byte(c.State), t); err != nil {
 		return nil, fmt.Errorf("read checkpoint state: %w", err)
 	}
@@ -87,6 +90,9 @@ func (t *tally) page(p extract.Page) []uint64 {
 			t.FirstID = r.ExternalID
 		}
 		t.LastID = r.ExternalID
+		if r.Category != "" {
+			t.Categories[r.Category] = true
+		}
 		id := idHash(r.ExternalID)
 		if _, ok := t.seen[id]; ok {
 			t.Duplicates++
@@ -122,7 +128,7 @@ func (p *Pipeline) walk(ctx context.Context, run schema.Run, s Source, stream sc
 	if err != nil {
 		return failed(stream, err)
 	}
-	t, from := newTally(), extract.Cursor("")
+	t, from := newTally(run), extract.Cursor("")
 	if found {
 		if t, err = restore(checkpoint); err != nil {
 			return failed(stream, err)
@@ -137,7 +143,7 @@ func (p *Pipeline) walk(ctx context.Context, run schema.Run, s Source, stream sc
 		if err := p.Ledger.DropCheckpoint(ctx, s.Name, stream, w); err != nil {
 			return failed(stream, err)
 		}
-		c.tally, c.next = newTally(), ""
+		c.tally, c.next = newTally(run), ""
 		last, err = c.pages(ctx, s.Extractor.Pages(ctx, stream, w, ""))
 	}
 	o.err = c.end(ctx, last, err)
@@ -151,7 +157,7 @@ func (p *Pipeline) fetch(ctx context.Context, run schema.Run, s Source, stream s
 	if !ok {
 		return failed(stream, fmt.Errorf("fetch %s (%s): the extractor cannot read by id", stream, s.Name))
 	}
-	c := &collector{p: p, run: run, source: s, stream: stream, window: p.snapshot(), tally: newTally(), result: &o.StreamResult, byID: true}
+	c := &collector{p: p, run: run, source: s, stream: stream, window: p.snapshot(), tally: newTally(run), result: &o.StreamResult, byID: true}
 	_, err := c.pages(ctx, fetcher.Fetch(ctx, stream, ids))
 	o.err = c.end(ctx, err == nil, err)
 	return o
@@ -183,7 +189,7 @@ func (c *collector) pages(ctx context.Context, pages func(func(extract.Page, err
 			return false, err
 		}
 		if page.Restart {
-			c.tally, c.fresh = newTally(), nil
+			c.tally, c.fresh = newTally(c.run), nil
 			if err := c.forget(ctx); err != nil {
 				return false, err
 			}
@@ -216,7 +222,7 @@ func (c *collector) forget(ctx context.Context) error {
 }
 
 func (c *collector) reset() {
-	c.group = ledger.Group{Run: c.run.ID, Source: c.source.Name, Provider: c.source.Provider, Stream: c.stream}
+	c.group = ledger.Group{Run: c.run.ID, Source: c.source.Name, Provider: c.source.Provider, Stream: c.stream, ByID: c.byID}
 	c.fresh = nil
 	c.since = c.p.Elapsed()
 }
@@ -291,6 +297,10 @@ func (c *collector) end(ctx context.Context, last bool, err error) error {
 	var record *schema.Completeness
 	if !c.byID || c.stream.Snapshot() {
 		record = c.tally.completeness(c.source, c.stream, c.window, verdict, reason, c.run.StartedAt)
+	}
+	if absentErr := c.markAbsent(ctx, verdict); absentErr != nil {
+		c.result.Verdict, c.result.Reason = worse(verdict, schema.VerdictPartial), absentErr.Error() // the window itself may be complete
+		err = errors.Join(err, absentErr)
 	}
 	// What was read before the error is stored also when the context is done: it is complete pages.
 	if storeErr := c.commit(context.WithoutCancel(ctx), record); storeErr != nil {

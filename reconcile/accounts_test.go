@@ -100,6 +100,9 @@ func TestCheck(t *testing.T) {
 		{Source: "s1-slash", Stream: schema.Cards, Code: schema.UnknownFieldNote},
 	}
 	w.rejects = []schema.Reject{{Source: "s1-slash", Stream: schema.Cards, ReceivedAt: w.period.To}}
+	for _, e := range w.entries[:20] {
+		w.absences = append(w.absences, schema.Absence{Source: e.Source, ExternalID: e.ExternalID, LastRead: w.period.From, NoticedAt: w.period.To})
+	}
 	broken := errors.New("the disk is gone")
 	for _, c := range Checks(w.cfg) {
 		t.Run(string(c.Code())+"/StopsWhenTheCallerStops", func(t *testing.T) {
@@ -129,7 +132,7 @@ func TestCheck(t *testing.T) {
 		t.Run(string(c.Code())+"/EndsWithAnErrorOfTheLedger", func(t *testing.T) {
 			v := w.view()
 			b := brokenReader{broken}
-			v.Entries, v.Cards, v.Observations, v.Budgets, v.Fundings, v.Completeness, v.Rejects, v.Notes = b, b, b, b, b, b, b, b
+			v.Entries, v.Cards, v.Observations, v.Budgets, v.Fundings, v.Completeness, v.Rejects, v.Notes, v.Absences = b, b, b, b, b, b, b, b, b
 			outcomes, last := 0, error(nil)
 			for _, err := range c.Run(t.Context(), v, w.period) {
 				if err == nil {
@@ -184,6 +187,10 @@ func (b brokenReader) Rejects(context.Context) iter.Seq2[schema.Reject, error] {
 
 func (b brokenReader) Notes(context.Context) iter.Seq2[schema.Note, error] {
 	return fails[schema.Note](b.err)
+}
+
+func (b brokenReader) Absences(context.Context) iter.Seq2[schema.Absence, error] {
+	return fails[schema.Absence](b.err)
 }
 
 func TestLimitBreach_RefusesASumThatOverflows(t *testing.T) {

@@ -61,6 +61,7 @@ func Checks(cfg Config) []Check {
 		unknownCard{},
 		spendOnClosedCard{},
 		stalePending{cfg},
+		vanishedEntry{},
 		rejectedRecord{},
 		incompleteExtract{cfg},
 		unknownField{},

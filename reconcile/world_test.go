@@ -31,11 +31,12 @@ type world struct {
 	completeness []schema.Completeness
 	rejects      []schema.Reject
 	notes        []schema.Note
+	absences     []schema.Absence
 }
 
 func (w *world) view() schema.View {
 	w.sort()
-	return schema.View{Entries: w, Cards: w, Observations: w, Budgets: w, Fundings: w, Completeness: w, Rejects: w, Notes: w}
+	return schema.View{Entries: w, Cards: w, Observations: w, Budgets: w, Fundings: w, Completeness: w, Rejects: w, Notes: w, Absences: w}
 }
 
 func (w *world) sort() {
@@ -113,6 +114,10 @@ func (w *world) Notes(ctx context.Context) iter.Seq2[schema.Note, error] {
 	return each(ctx, w.notes, all)
 }
 
+func (w *world) Absences(ctx context.Context) iter.Seq2[schema.Absence, error] {
+	return each(ctx, w.absences, all)
+}
+
 // run collects the outcomes of one check.
 func (w *world) run(t testing.TB, code schema.FindingCode) []schema.Outcome {
 	t.Helper()
@@ -156,6 +161,7 @@ func findingsOf(outcomes []schema.Outcome) []schema.Finding {
 //	funding  REFERENCE AMOUNT CURRENCY SENT [card=ID] [source=NAME]
 //	complete SOURCE STREAM FROM TO     (also partial, failed)   [reason=TEXT]
 //	reject   SOURCE STREAM ID FIELD REASON RECEIVED
+//	absent   SOURCE ID LAST_READ NOTICED
 //	note     SOURCE STREAM ID CODE FIELD [DETAIL]
 func readWorld(t testing.TB, file string) *world {
 	t.Helper()
@@ -285,7 +291,7 @@ func text(s string) string {
 func (w *world) line(word string, f []string) error {
 	need := map[string]int{
 		"period": 3, "config": 0, "source": 2, "card": 4, "observed": 4, "budget": 6, "entry": 8, "funding": 4, "complete": 4,
-		"partial": 4, "failed": 4, "reject": 6, "note": 5,
+		"partial": 4, "failed": 4, "reject": 6, "note": 5, "absent": 4,
 	}
 	n, ok := need[word]
 	if !ok || len(f) < n {
@@ -345,6 +351,8 @@ func (w *world) line(word string, f []string) error {
 			Source: f[0], Provider: w.provider(f[0]), Stream: schema.Stream(f[1]), ExternalID: text(f[2]), Field: f[3],
 			Reason: f[4], ReceivedAt: r.instant(f[5]),
 		})
+	case "absent":
+		w.absences = append(w.absences, schema.Absence{Source: f[0], ExternalID: f[1], LastRead: r.instant(f[2]), NoticedAt: r.instant(f[3])})
 	case "note":
 		note := schema.Note{Source: f[0], Stream: schema.Stream(f[1]), ExternalID: f[2], Code: schema.NoteCode(f[3]), Field: f[4]}
 		if len(f) > 5 {
