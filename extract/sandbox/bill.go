@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/base64"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -43,18 +44,11 @@ func billFields(list string) map[string][]string {
 
 func (w *World) bill() map[string]answerer {
 	b := w.books[schema.Bill]
-	budgetOf := func(r *http.Request) *budget {
-		for _, g := range b.budgets {
-			if id := r.PathValue("id"); id == g.id || id == g.uuid {
-				return g
-			}
-		}
-		return nil
-	}
-	return map[string]answerer{
+	budgetOf := func(r *http.Request) *budget { return b.budget(r.PathValue("id")) }
+	table := map[string]answerer{
 		"GET /v3/spend/cards": func(r *http.Request) (any, *problem) { return w.billCards(b, r) },
 		"GET /v3/spend/cards/{id}": func(r *http.Request) (any, *problem) {
-			if c := b.cardByID[r.PathValue("id")]; c != nil {
+			if c := b.named(r.PathValue("id")); c != nil {
 				return w.billCard(c), nil
 			}
 			return nil, missing()
@@ -107,6 +101,8 @@ func (w *World) bill() map[string]answerer {
 			return b.people[0].bill(), nil
 		},
 	}
+	maps.Copy(table, w.billOperations(b))
+	return table
 }
 
 // billQuery is what a request to a list asks for.
@@ -201,6 +197,9 @@ func (w *World) billCards(b *book, r *http.Request) (any, *problem) {
 	return billPage(q, list, func(c *card) any { return w.billCard(c) }), nil
 }
 
+// billExpiry is the end of every card.
+const billExpiry = "12/29"
+
 func (c *card) last4() string { return c.pan[len(c.pan)-4:] }
 
 func (c *card) billLimit() json.Number {
@@ -213,7 +212,7 @@ func (c *card) billLimit() json.Number {
 func (w *World) billCard(c *card) any {
 	o := object{
 		"id": cmp.Or(c.alt, c.id), "userId": c.holder.id, "userUuid": c.holder.uuid, "lastFour": c.last4(), "status": c.status, "type": c.kind,
-		"shareBudgetFunds": c.share, "recurring": c.budget != nil && c.budget.interval != "NONE", "recurringLimit": nil,
+		"shareBudgetFunds": c.share, "recurring": c.budget != nil && c.budget.interval != "NONE" && !c.once, "recurringLimit": nil,
 		"currentPeriod": object{"limit": c.billLimit(), "spent": full(w.figure(c))},
 		"createdTime":   c.created.offset(), "updatedTime": max(c.created, c.updated).offset(),
 	}
@@ -221,7 +220,7 @@ func (w *World) billCard(c *card) any {
 		o["uuid"] = c.id
 	}
 	if c.name != "" {
-		o["name"], o["validThru"] = c.name, "12/29"
+		o["name"], o["validThru"] = c.name, billExpiry
 	}
 	if c.budget != nil {
 		o["budgetId"], o["budgetUuid"] = c.budget.id, c.budget.uuid

@@ -28,8 +28,10 @@ type card struct {
 	legacy   *limit // Slash: what utilizationLimit says
 	v1       bool   // Slash: the limit stands in utilizationLimit alone
 	budget   *budget
-	share    bool // BILL shareBudgetFunds
-	plainID  bool // BILL: the card has an id and no uuid, as in the older samples
+	share    bool   // BILL shareBudgetFunds
+	once     bool   // BILL: the limit does not recur, whatever the budget does
+	before   string // BILL: the status before the card was frozen; empty: ACTIVATED
+	plainID  bool   // BILL: the card has an id and no uuid, as in the older samples
 	rows     []*row
 	says     func(sum int64) int64 // what the provider states instead of the sum; nil: the sum
 	opening  int64                 // Bitnob: what was loaded at creation without a row that says so

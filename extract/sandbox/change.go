@@ -90,6 +90,9 @@ func (w *World) declines(c *card, cents int64) string {
 			return "spend_limit_exceeded"
 		}
 	}
+	if c.share && w.budgetSpent(c.book, c.budget, onBoth)+cents > c.book.budgetLimit(c.budget) {
+		return "spend_limit_exceeded" // the budget is the limit
+	}
 	return ""
 }
 

@@ -23,7 +23,7 @@ type client struct {
 
 func newClient(t *testing.T, w *World) *client {
 	t.Helper()
-	server := httptest.NewServer(w.Handler())
+	server := httptest.NewServer(w.Handler(WithControl()))
 	t.Cleanup(server.Close)
 	return &client{t: t, world: w, url: server.URL}
 }

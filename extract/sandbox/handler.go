@@ -65,18 +65,26 @@ func (w *World) Handler(options ...Option) http.Handler {
 		o(&s)
 	}
 	mux := http.NewServeMux()
-	for p, table := range map[schema.Provider]map[string]answerer{
-		schema.Bill: w.bill(), schema.Slash: w.slash(), schema.Whop: w.whop(), schema.Bitnob: w.bitnob(),
-	} {
+	for p, table := range w.surfaces() {
 		for path, methods := range byPath(table) {
 			mux.HandleFunc(w.BasePath(p)+path, w.serve(Request{Provider: p, Path: path}, methods))
 		}
 		mux.HandleFunc(w.BasePath(p)+"/", w.serve(Request{Provider: p, Path: "/"}, nil))
 	}
+	for path, methods := range byPath(w.vault()) {
+		mux.HandleFunc(vaultBase+path, w.serve(Request{Provider: schema.Bill, Path: path}, methods))
+	}
 	if s.control {
 		w.control(mux)
 	}
 	return mux
+}
+
+// surfaces are the operations of each provider below its base path.
+func (w *World) surfaces() map[schema.Provider]map[string]answerer {
+	return map[schema.Provider]map[string]answerer{
+		schema.Bill: w.bill(), schema.Slash: w.slash(), schema.Whop: w.whop(), schema.Bitnob: w.bitnob(),
+	}
 }
 
 // byPath turns a table of operations into one of methods for each path.
@@ -180,6 +188,9 @@ func render(status int, body any) response {
 
 // admit checks the credential.
 func (w *World) admit(p schema.Provider, r *http.Request) *problem {
+	if r.URL.Path == vaultBase+vaultPath {
+		return nil // the token in the body is the key
+	}
 	var given string
 	switch p {
 	case schema.Bill:

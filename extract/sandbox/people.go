@@ -97,7 +97,7 @@ func (w *World) people() {
 
 // betrayals are the JSON members by which a code or a PIN would be known.
 func betrayals(c *card) (members []string) {
-	names := map[schema.Provider][]string{schema.Slash: {"cvv"}, schema.Whop: {"cvc"}, schema.Bitnob: {"cvv2"}}
+	names := map[schema.Provider][]string{schema.Bill: {"cvv"}, schema.Slash: {"cvv"}, schema.Whop: {"cvc"}, schema.Bitnob: {"cvv2"}}
 	for _, name := range names[c.book.provider] {
 		members = append(members, fmt.Sprintf("%q:%q", name, c.cvv))
 	}
