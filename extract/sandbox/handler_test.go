@@ -33,9 +33,12 @@ func TestHandler(t *testing.T) {
 			t.Errorf("a key without Bearer: status %d, want 401", r.status)
 		}
 	})
-	t.Run("RefusesEveryMethodButGet", func(t *testing.T) {
+	t.Run("RefusesTheMethodsThatAPathDoesNotHave", func(t *testing.T) {
 		for _, l := range lists() {
 			for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete, http.MethodHead} {
+				if w.surfaces()[l.provider][method+" "+l.path] != nil {
+					continue
+				}
 				if r := c.do(method, l.provider, l.path, nil, c.key(l.provider, w.Credential(l.provider))); r.status != http.StatusMethodNotAllowed {
 					t.Errorf("%s %s: status %d, want 405", method, l.path, r.status)
 				}
