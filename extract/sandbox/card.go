@@ -22,7 +22,10 @@ type card struct {
 	created  instant
 	closed   instant // Whop canceled_at; 0: not
 	holder   *person
-	group    string // Slash
+	group    *group // Slash; nil: none
+	userData object // Slash; nil: none
+	avs      object // Slash avsAddress; nil: none
+	rules    object // Slash: the rules of spendingConstraint beside its limits
 	zone     *time.Location
 	limits   []limit
 	legacy   *limit // Slash: what utilizationLimit says

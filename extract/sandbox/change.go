@@ -85,9 +85,15 @@ func (w *World) declines(c *card, cents int64) string {
 		}
 		return ""
 	}
-	for _, l := range c.limits {
-		if !w.allows(c, l, cents) {
-			return "spend_limit_exceeded"
+	limited := []*card{c}
+	if c.group != nil {
+		limited = append(limited, c.group.whole(c.book))
+	}
+	for _, c := range limited {
+		for _, l := range c.limits {
+			if !w.allows(c, l, cents) {
+				return "spend_limit_exceeded"
+			}
 		}
 	}
 	if c.share && w.budgetSpent(c.book, c.budget, onBoth)+cents > c.book.budgetLimit(c.budget) {

@@ -85,7 +85,8 @@ func (w *World) blank(d *draft, b *book) *card {
 		c.alt = billID("Card", c.id)
 		c.status, c.kind = "ACTIVATED", one(d.dice, "VIRTUAL_MEMBER", "VIRTUAL_VENDOR")
 	case schema.Slash:
-		c.id, c.status, c.group = "card_"+d.code(base62, 20), "active", one(d.dice, "Marketing", "Engineering", "Ops")
+		c.id, c.status, c.group = "card_"+d.code(base62, 20), "active", one(d.dice, b.groups[:3]...)
+		c.userData = object{"team": c.group.name}
 	case schema.Whop:
 		c.id, c.status, c.kind, c.pin = "icrd_"+d.code(base62, 14), "active", "virtual", d.code(digits, 4)
 	case schema.Bitnob:

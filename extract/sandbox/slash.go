@@ -3,6 +3,7 @@ package sandbox
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -18,7 +19,7 @@ const (
 
 func (w *World) slash() map[string]answerer {
 	b := w.books[schema.Slash]
-	return map[string]answerer{
+	table := map[string]answerer{
 		"GET /card": func(r *http.Request) (any, *problem) { return w.slashCards(b, r) },
 		"GET /card/{id}": func(r *http.Request) (any, *problem) {
 			c := b.cardByID[r.PathValue("id")]
@@ -69,6 +70,10 @@ func (w *World) slash() map[string]answerer {
 			return nil, missing()
 		},
 	}
+	for _, more := range []map[string]answerer{w.slashOperations(b), w.slashGroups(b), w.slashAccounts(b)} {
+		maps.Copy(table, more)
+	}
+	return table
 }
 
 // slashList is a page of a hundred rows. Its count is that of the page.
@@ -116,8 +121,8 @@ func (w *World) slashCards(b *book, r *http.Request) (any, *problem) {
 	}
 	list := slices.DeleteFunc(slices.Clone(b.cards), func(c *card) bool {
 		return status != "" && c.status != status || differs(q.Get("filter:accountId"), w.slashAccount()) ||
-			differs(q.Get("filter:legalEntityId"), w.entity) || differs(q.Get("filter:cardGroupName"), c.group) ||
-			differs(q.Get("filter:cardGroupId"), slashGroup(c.group)) ||
+			differs(q.Get("filter:legalEntityId"), w.entity) || differs(q.Get("filter:cardGroupName"), c.inGroup().name) ||
+			differs(q.Get("filter:cardGroupId"), c.inGroup().id) ||
 			q.Get("filter:virtualAccountId") != "" || q.Get("filter:modifier") != ""
 	})
 	slices.SortStableFunc(list, func(x, y *card) int {
@@ -136,42 +141,22 @@ func (w *World) slashCards(b *book, r *http.Request) (any, *problem) {
 // differs says whether a filter is given and is not met.
 func differs(filter, value string) bool { return filter != "" && filter != value }
 
-func (w *World) slashAccount() string { return "acc_" + w.entity[3:] }
-
-func slashGroup(name string) string { return "cg_" + strings.ToLower(name) }
-
 func (w *World) slashCard(c *card) object {
 	o := object{
 		"id": c.id, "accountId": w.slashAccount(), "last4": c.last4(), "name": c.name, "expiryMonth": "12", "expiryYear": "2029",
 		"status": c.status, "isPhysical": c.physical, "isSingleUse": c.single, "createdAt": c.created.text(),
-		"cardGroupId": slashGroup(c.group), "cardGroupName": c.group, "userData": object{"team": c.group},
 	}
-	rule, several := object{}, []object{}
-	sizes := object{}
-	for _, l := range c.limits {
-		switch l.window {
-		case schema.PerEntry:
-			sizes["maximum"] = cents(l.amount)
-		case schema.PerEntryMin:
-			sizes["minimum"] = cents(l.amount)
-		default:
-			several = append(several, l.slash())
-		}
+	if shown := c.constraint().show(); shown != nil {
+		o["spendingConstraint"] = shown
 	}
-	switch {
-	case c.v1 && len(several) == 1:
-		rule["utilizationLimit"] = several[0]
-	case len(several) > 0:
-		rule["utilizationLimitV2"] = several
+	if c.group != nil {
+		o["cardGroupId"], o["cardGroupName"] = c.group.id, c.group.name
 	}
-	if c.legacy != nil {
-		rule["utilizationLimit"] = c.legacy.slash()
+	if c.userData != nil {
+		o["userData"] = c.userData
 	}
-	if len(sizes) > 0 {
-		rule["transactionSizeLimit"] = sizes
-	}
-	if len(rule) > 0 {
-		o["spendingConstraint"] = object{"spendingRule": rule, "merchantRule": nil}
+	if c.avs != nil {
+		o["avsAddress"] = c.avs
 	}
 	return o
 }
@@ -262,7 +247,7 @@ func (r *row) slashGroup() string {
 	if r.card == nil {
 		return ""
 	}
-	return slashGroup(r.card.group)
+	return r.card.inGroup().id
 }
 
 func (r *row) providerAuthorization() string {

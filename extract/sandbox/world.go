@@ -27,6 +27,7 @@ package sandbox
 import (
 	"cmp"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -51,8 +52,9 @@ type World struct {
 	zone      *time.Location
 	start     instant // where the history begins
 	merchants []merchant
-	account   string // Whop
-	entity    string // Slash
+	account   string  // Whop
+	entity    string  // Slash
+	bank      account // Slash
 
 	mutex    sync.RWMutex // guards what follows, and all that the books hold
 	now      instant
@@ -88,6 +90,7 @@ type book struct {
 	unlisted []*card // BILL deleted cards, Bitnob cards of nobody: rows name them, no list holds them
 	rows     []*row  // by the time that lists sort by, then id
 	budgets  []*budget
+	groups   []*group  // Slash card groups, oldest first
 	people   []*person // card holders, oldest first
 	cardByID map[string]*card
 	rowByID  map[string]*row
@@ -134,6 +137,12 @@ func New(c Config) *World {
 		b.basis, b.major = onPosted, d.chance(1, 2)
 		if p != schema.Bitnob && d.chance(2, 3) {
 			b.basis = onBoth
+		}
+		if p == schema.Slash {
+			for _, name := range []string{"Marketing", "Engineering", "Ops"} {
+				b.groups = append(b.groups, &group{id: "cg_" + strings.ToLower(name), name: name, created: w.start})
+			}
+			w.openAccount()
 		}
 		w.books[p] = b
 		w.secrets = append(w.secrets, b.key)
