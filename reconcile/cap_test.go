@@ -58,14 +58,22 @@ func TestCap(t *testing.T) {
 		{"OneMoreBecomesOne", flood(4, stale, "a"), nothingKnown, 3, []string{"stale-pending a new findings"}},
 		{"KnownOnesStay", flood(6, stale, "a"), knownOf(flood(2, stale, "a")), 3, []string{"stale-pending a t0", "stale-pending a t1", "stale-pending a new findings"}},
 		{"KnownOnesAreNoFlood", flood(6, stale, "a"), knownOf(flood(3, stale, "a")), 3, reasons(flood(6, stale, "a"))},
-		{"OtherCodesStay", slices.Concat(flood(2, drift, "a"), flood(4, stale, "a"), flood(1, drift, "b")), nothingKnown, 3,
-			[]string{"balance-drift a t0", "balance-drift a t1", "stale-pending a new findings", "balance-drift b t0"}},
-		{"TheSourceWithTheMostGivesWay", slices.Concat(flood(2, stale, "a"), flood(4, stale, "b")), nothingKnown, 3,
-			[]string{"stale-pending a t0", "stale-pending a t1", "stale-pending b new findings"}},
-		{"ManySourcesTogetherAreAFlood", slices.Concat(flood(2, stale, "a"), flood(2, stale, "b"), flood(2, stale, "c")), nothingKnown, 3,
-			[]string{"stale-pending a new findings", "stale-pending b new findings", "stale-pending c t0", "stale-pending c t1"}},
-		{"OneFindingSeenTwiceIsOne", slices.Concat(flood(3, stale, "a"), flood(3, stale, "a")), nothingKnown, 3,
-			slices.Concat(reasons(flood(3, stale, "a")), reasons(flood(3, stale, "a")))},
+		{
+			"OtherCodesStay", slices.Concat(flood(2, drift, "a"), flood(4, stale, "a"), flood(1, drift, "b")), nothingKnown, 3,
+			[]string{"balance-drift a t0", "balance-drift a t1", "stale-pending a new findings", "balance-drift b t0"},
+		},
+		{
+			"TheSourceWithTheMostGivesWay", slices.Concat(flood(2, stale, "a"), flood(4, stale, "b")), nothingKnown, 3,
+			[]string{"stale-pending a t0", "stale-pending a t1", "stale-pending b new findings"},
+		},
+		{
+			"ManySourcesTogetherAreAFlood", slices.Concat(flood(2, stale, "a"), flood(2, stale, "b"), flood(2, stale, "c")), nothingKnown, 3,
+			[]string{"stale-pending a new findings", "stale-pending b new findings", "stale-pending c t0", "stale-pending c t1"},
+		},
+		{
+			"OneFindingSeenTwiceIsOne", slices.Concat(flood(3, stale, "a"), flood(3, stale, "a")), nothingKnown, 3,
+			slices.Concat(reasons(flood(3, stale, "a")), reasons(flood(3, stale, "a"))),
+		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			got := reasons(Cap(floodPeriod(), c.found, c.known, map[schema.FindingCode]int{stale: c.limit}))

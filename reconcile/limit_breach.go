@@ -377,39 +377,55 @@ func (l limitJudge) budgetWindows(a *account) []budgetWindow {
 	return windows
 }
 
-// reported finds the provider's own figures above its own limit, at the last observation of each budget period: a later
-// period that is within its limit does not hide an earlier one that was not.
-func (l limitJudge) reported(a *account, h limitHistory) []schema.Finding {
-	type last struct {
-		window budgetWindow
-		at     int // number among the observations that state limits
-		spent  money.Amount
-		seen   time.Time
-	}
-	var lasts []last
+// reportedPair is the provider's own spend and limit at its last statement in one budget period.
+type reportedPair struct {
+	window  budgetWindow
+	at      int // number among the observations that state limits
+	spent   money.Amount
+	seen    time.Time
+	covered bool // a limit covered the spend, and nothing was spent since
+}
+
+// reportedPairs lists the last statements of each budget period that lie in the judge's period.
+func (l limitJudge) reportedPairs(a *account, h limitHistory) []reportedPair {
+	var lasts []reportedPair
 	number := -1
 	for _, o := range a.observations {
 		if !statesLimits(o) {
 			continue
 		}
 		number++
+		if !o.ObservedAt.Before(l.period.From) && !inPeriod(l.period, o.ObservedAt) {
+			break // after the period
+		}
 		figure, ok := o.Figure(schema.PeriodSpend)
-		if !ok || o.NoLimit || !figure.Amount.Known() || !h.amount[number].Known() || !inPeriod(l.period, o.ObservedAt) ||
+		if !ok || o.NoLimit || !figure.Amount.Known() || !h.amount[number].Known() ||
 			figure.Amount.Currency() != h.amount[number].Currency() {
 			continue
 		}
-		w, _ := l.zones.budgetPeriod(l.budgets, o, a.card)
-		entry := last{window: w, at: number, spent: figure.Amount, seen: o.ObservedAt}
-		if n := len(lasts); n > 0 && lasts[n-1].window.From.Equal(entry.window.From) {
-			lasts[n-1] = entry
-			continue
+		w, known := l.zones.budgetPeriod(l.budgets, o, a.card)
+		next := reportedPair{window: w, at: number, spent: figure.Amount, seen: o.ObservedAt}
+		n := len(lasts)
+		same := n > 0 && lasts[n-1].window.From.Equal(w.From)
+		// Where the period is not known, a figure that fell may be that of another period, and says nothing of this one.
+		next.covered = known && (next.spent.Minor() <= h.amount[number].Minor() ||
+			same && lasts[n-1].covered && next.spent.Minor() <= lasts[n-1].spent.Minor())
+		if same {
+			lasts = lasts[:n-1]
 		}
-		lasts = append(lasts, entry)
+		lasts = append(lasts, next)
 	}
+	return slices.DeleteFunc(lasts, func(r reportedPair) bool { return !inPeriod(l.period, r.seen) })
+}
+
+// reported finds the provider's own figures above its own limit, at the last observation of each budget period: a later
+// period that is within its limit does not hide an earlier one that was not. A limit that was lowered after the spend is
+// no breach: the provider's own statements show that it was kept when the money was spent.
+func (l limitJudge) reported(a *account, h limitHistory) []schema.Finding {
 	var findings []schema.Finding
-	for _, r := range lasts {
+	for _, r := range l.reportedPairs(a, h) {
 		limit := h.amount[r.at]
-		if r.spent.Minor() <= limit.Minor() {
+		if r.spent.Minor() <= limit.Minor() || r.covered {
 			continue
 		}
 		zone := l.period.Zone
