@@ -47,6 +47,9 @@ func (p *Pipeline) Report(ctx context.Context, r ReportRequest) (ReportResult, e
 	result, writeErr := p.write(ctx, r, asOf, reconciled)
 	result.RunID = run.ID
 	run.Status = schema.Complete
+	if writeErr == nil {
+		run.Parameters, writeErr = recordOf(asOf, result.Dir)
+	}
 	if writeErr != nil {
 		run.Status, run.Error = schema.FailedRun, writeErr.Error()
 	}
@@ -121,9 +124,13 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 		books = true
 		break
 	}
+	changes, err := p.changesInReport(ctx, asOf, r.Period)
+	if err != nil {
+		return result, fmt.Errorf("report: %w", err)
+	}
 	input := reports.Input{
 		View: view, Period: period, Entity: p.Entity, AsOf: asOf, Reconciled: reconciled, Version: p.Version, Root: asOf.Root,
-		BooksKnown: books, Parameters: inForce(reconciled, p.Parameters), Judgements: checks.judgements,
+		BooksKnown: books, Parameters: inForce(reconciled, p.Parameters), Judgements: checks.judgements, Changes: changes,
 		Findings: func(ctx context.Context) iter.Seq2[schema.Finding, error] {
 			return p.Ledger.Findings(ctx, ledger.FindingFilter{Period: r.Period, AsOf: asOf.ID})
 		},

@@ -118,7 +118,7 @@ func (a *app) root() (root *cobra.Command, reached *bool) {
 	flags.BoolVar(&a.quiet, "quiet", false, "log errors only")
 	root.AddCommand(
 		a.demoCommand(), a.initCommand(), a.checkCommand(), a.syncCommand(), a.backfillCommand(), a.reconcileCommand(),
-		a.reportCommand(), a.nightlyCommand(), a.serveCommand(), a.statusCommand(), a.findingsCommand(), a.fundingsCommand(), a.coverageCommand(),
+		a.reportCommand(), a.nightlyCommand(), a.serveCommand(), a.statusCommand(), a.findingsCommand(), a.fundingsCommand(), a.coverageCommand(), a.changesCommand(),
 		a.verifyCommand(), a.sandboxCommand(), a.versionCommand(),
 	)
 	return root, reached
