@@ -292,18 +292,20 @@ func (l *Ledger) Findings(ctx context.Context, filter FindingFilter) iter.Seq2[s
 			      WHERE commit_seq <= ? GROUP BY finding_id) s ON s.seen_id = f.finding_id
 			JOIN (SELECT finding_id AS event_of, status, assignee FROM finding_events WHERE id IN (
 			      SELECT MAX(id) FROM finding_events WHERE commit_seq <= ? GROUP BY finding_id)) e ON e.event_of = f.finding_id
-			WHERE commit_seq <= ? AND (closed_seq IS NULL OR closed_seq > ?)`
-		args := []any{seq, seq, seq, seq}
+			WHERE `
+		conditions, args := []string{`commit_seq <= ? AND (closed_seq IS NULL OR closed_seq > ?)`}, []any{seq, seq, seq, seq}
 		for _, where := range []struct{ column, value string }{
-			{"finding_id", filter.ID}, {"e.status", string(filter.Status)}, {"code", string(filter.Code)}, {"source", filter.Source},
+			{"finding_id", filter.ID},
+			{"e.status", string(filter.Status)},
+			{"code", string(filter.Code)},
+			{"source", filter.Source},
 			{"severity", string(filter.Severity)},
 		} {
 			if where.value != "" {
-				query += " AND " + where.column + " = ?"
-				args = append(args, where.value)
+				conditions, args = append(conditions, where.column+" = ?"), append(args, where.value)
 			}
 		}
-		rows, err := l.read.QueryxContext(ctx, l.read.Rebind(query+` ORDER BY finding_id`), args...)
+		rows, err := l.read.QueryxContext(ctx, l.read.Rebind(query+strings.Join(conditions, " AND ")+` ORDER BY finding_id`), args...)
 		if err != nil {
 			yield(schema.Finding{}, fmt.Errorf("read findings: %w", err))
 			return
