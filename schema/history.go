@@ -5,8 +5,10 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tieout/tieout/schema/money"
 )
@@ -118,24 +120,50 @@ func (e FindingEvent) Decide(f Finding, d Decision) (FindingEvent, bool, error) 
 	return next, said || next.Status != e.Status || next.Assignee != e.Assignee, nil
 }
 
+// What a person may write, in characters.
+const (
+	MaxName = 100
+	MaxNote = 4000
+)
+
+// Check says what is wrong with a decision whatever finding it is about.
+func (d Decision) Check() error {
+	if why := d.lacks(); why != "" {
+		return fmt.Errorf("%w: %s", ErrNotPossible, why)
+	}
+	return nil
+}
+
+func (d Decision) lacks() string {
+	switch {
+	case !slices.Contains([]FindingAction{Acknowledge, Assign, Accept, Reopen, ConfirmMatch, RefuseMatch}, d.Action):
+		return fmt.Sprintf("%q is no action", d.Action)
+	case d.By == "":
+		return "it does not say who decides"
+	case utf8.RuneCountInString(d.By) > MaxName, utf8.RuneCountInString(d.Assignee) > MaxName:
+		return fmt.Sprintf("a name is longer than %d characters", MaxName)
+	case utf8.RuneCountInString(d.Note) > MaxNote:
+		return fmt.Sprintf("the note is longer than %d characters", MaxNote)
+	case d.Action == Assign && d.Assignee == "":
+		return "it does not say to whom"
+	case (d.Action == Accept || d.Action == Reopen) && d.Note == "":
+		return "it needs a reason"
+	}
+	return ""
+}
+
 // impossible says why a decision cannot be taken; empty: it can.
 func impossible(last FindingEvent, d Decision) string {
-	switch d.Action {
-	case ConfirmMatch, RefuseMatch:
-		return ""
-	case Acknowledge, Assign, Accept, Reopen:
-	default:
-		return fmt.Sprintf("%q is no action", d.Action)
+	if why := d.lacks(); why != "" {
+		return why
 	}
 	switch {
+	case d.Action == ConfirmMatch || d.Action == RefuseMatch:
+		return ""
 	case last.Status == Resolved:
 		return "it is resolved; it opens by itself when it is found again"
 	case d.Action == Acknowledge && last.Status == Accepted:
 		return "it is accepted; reopen it first"
-	case d.Action == Assign && d.Assignee == "":
-		return "to nobody"
-	case (d.Action == Accept || d.Action == Reopen) && d.Note == "":
-		return "it needs a reason"
 	}
 	return ""
 }

@@ -185,7 +185,7 @@ func TestDecide(t *testing.T) {
 	}{
 		"AcceptNeedsAReason":          {nil, false, schema.Decision{Action: schema.Accept}, "it needs a reason"},
 		"ReopenNeedsAReason":          {[]schema.FindingAction{schema.Accept}, false, schema.Decision{Action: schema.Reopen}, "it needs a reason"},
-		"AssignNeedsAName":            {nil, false, schema.Decision{Action: schema.Assign}, "to nobody"},
+		"AssignNeedsAName":            {nil, false, schema.Decision{Action: schema.Assign}, "it does not say to whom"},
 		"AnAcceptedIsNotAcknowledged": {[]schema.FindingAction{schema.Accept}, false, schema.Decision{Action: schema.Acknowledge}, "it is accepted; reopen it first"},
 		"AResolvedIsNotAcknowledged":  {nil, true, schema.Decision{Action: schema.Acknowledge}, "it is resolved; it opens by itself when it is found again"},
 		"AResolvedIsNotAccepted":      {nil, true, schema.Decision{Action: schema.Accept, Note: "x"}, "it is resolved; it opens by itself when it is found again"},
@@ -195,6 +195,9 @@ func TestDecide(t *testing.T) {
 		"OnlyAProposalIsRefused":      {nil, false, schema.Decision{Action: schema.RefuseMatch}, "it proposes no top-up"},
 		"AnUnknownAction":             {nil, false, schema.Decision{Action: "ignore"}, `"ignore" is no action`},
 		"AnActionOfTheChecks":         {nil, false, schema.Decision{Action: schema.FindingResolved}, `"resolved" is no action`},
+		"ALongName":                   {nil, false, schema.Decision{Action: schema.Acknowledge, By: strings.Repeat("é", schema.MaxName+1)}, "a name is longer than 100 characters"},
+		"ALongAssignee":               {nil, false, schema.Decision{Action: schema.Assign, Assignee: strings.Repeat("é", schema.MaxName+1)}, "a name is longer than 100 characters"},
+		"ALongNote":                   {nil, false, schema.Decision{Action: schema.Acknowledge, Note: strings.Repeat("é", schema.MaxNote+1)}, "the note is longer than 4000 characters"},
 		"AnUnknownFinding":            {nil, false, schema.Decision{FindingID: "F-none", Action: schema.Acknowledge}, "there is no such finding"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -209,7 +212,9 @@ func TestDecide(t *testing.T) {
 			if c.said.FindingID == "" {
 				c.said.FindingID = f.ID()
 			}
-			c.said.By = "ann"
+			if c.said.By == "" {
+				c.said.By = "ann"
+			}
 			before := rowsStored(t, n.path)["finding_events"]
 			if got := n.say(c.said); got.Refused != c.refused || got.Changed {
 				t.Errorf("%+v", got)
@@ -220,6 +225,13 @@ func TestDecide(t *testing.T) {
 			verify(t, n.Ledger)
 		})
 	}
+	t.Run("WhoDecidesIsNeeded", func(t *testing.T) {
+		n := newNights(t)
+		n.save(ledger.FindingSet{}, f)
+		if got := n.say(schema.Decision{FindingID: f.ID(), Action: schema.Acknowledge}); got.Refused != "it does not say who decides" {
+			t.Errorf("%+v", got)
+		}
+	})
 	t.Run("JudgeSaysWhatDecideWouldDoAndStoresNothing", func(t *testing.T) {
 		n := newNights(t)
 		n.save(ledger.FindingSet{}, f)
