@@ -132,7 +132,7 @@ func TestCheck(t *testing.T) {
 		t.Run(string(c.Code())+"/EndsWithAnErrorOfTheLedger", func(t *testing.T) {
 			v := w.view()
 			b := brokenReader{broken}
-			v.Entries, v.Cards, v.Observations, v.Budgets, v.Fundings, v.Completeness, v.Rejects, v.Notes, v.Absences = b, b, b, b, b, b, b, b, b
+			v.Entries, v.Cards, v.Observations, v.Budgets, v.Fundings, v.Completeness, v.Rejects, v.Notes, v.Absences, v.Matches = b, b, b, b, b, b, b, b, b, b
 			outcomes, last := 0, error(nil)
 			for _, err := range c.Run(t.Context(), v, w.period) {
 				if err == nil {
@@ -191,6 +191,10 @@ func (b brokenReader) Notes(context.Context) iter.Seq2[schema.Note, error] {
 
 func (b brokenReader) Absences(context.Context) iter.Seq2[schema.Absence, error] {
 	return fails[schema.Absence](b.err)
+}
+
+func (b brokenReader) Matches(context.Context) iter.Seq2[schema.Match, error] {
+	return fails[schema.Match](b.err)
 }
 
 func TestLimitBreach_RefusesASumThatOverflows(t *testing.T) {

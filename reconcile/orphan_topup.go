@@ -21,7 +21,7 @@ const (
 	currencyMismatch   = "currency-mismatch"
 	amountMismatch     = "amount-mismatch"
 	pendingPastGrace   = "pending-past-grace"
-	noProviderTopUp    = "no-provider-topup"
+	noProviderTopUp    = schema.NoProviderTopUp
 	noFundingRecord    = "no-funding-record"
 )
 
@@ -78,6 +78,7 @@ type topUpJudge struct {
 	covered    coverage
 	sources    []string // that can have top-ups, in order
 	booksKnown bool
+	decided    matches
 	references []*reference // by source, subject
 }
 
@@ -101,6 +102,9 @@ func (c orphanTopUp) read(ctx context.Context, v schema.View, p schema.Period) (
 		anySource[f.Reference] = anySource[f.Reference] || f.Source == ""
 	}
 	j.booksKnown = len(fundings) > 0
+	if j.decided, err = readMatches(ctx, v, anySource); err != nil {
+		return nil, err
+	}
 
 	// A reference belongs to one source, unless a funding names it without a source: then it is one everywhere.
 	byKey := map[cardKey]*reference{}
@@ -120,7 +124,7 @@ func (c orphanTopUp) read(ctx context.Context, v schema.View, p schema.Period) (
 		if err != nil {
 			return nil, fmt.Errorf("read top-ups: %w", err)
 		}
-		r := get(e.Source, strings.TrimSpace(e.Reference))
+		r := get(e.Source, j.decided.reference(e, strings.TrimSpace(e.Reference), anySource))
 		if e.Status.Counted() || e.Status == schema.Held {
 			r.live = append(r.live, e)
 		} else {
@@ -332,7 +336,8 @@ func (j *topUpJudge) proposals() map[*reference]*schema.Entry {
 		}
 		f := r.fundings[0]
 		for _, e := range free[like(f.CardID, f.Amount)] {
-			if (f.Source == "" || f.Source == e.Source) && j.withinGrace(f.SentAt, e.OccurredAt) {
+			refused := j.decided.refused[pairKey{r.text, e.ID()}]
+			if (f.Source == "" || f.Source == e.Source) && j.withinGrace(f.SentAt, e.OccurredAt) && !refused {
 				fits[r] = append(fits[r], e)
 				wanted[e]++
 			}
@@ -459,7 +464,7 @@ func (j *topUpJudge) message(r *reference, reason string, candidate *schema.Entr
 		ref = "with reference " + quoted(r.text)
 	}
 	paid := func() string {
-		return fmt.Sprintf("the provider shows a top-up of %s on %s %s", amountText(f.Actual), dateText(r.at(), zone), ref)
+		return fmt.Sprintf("the provider shows a top-up of %s on %s %s%s", amountText(f.Actual), dateText(r.at(), zone), ref, confirmedText(r))
 	}
 	booked := func() string {
 		return fmt.Sprintf("the books sent %s on %s %s", amountText(f.Expected), dateText(r.fundings[0].SentAt, zone), ref)
@@ -495,7 +500,7 @@ func (j *topUpJudge) message(r *reference, reason string, candidate *schema.Entr
 	}
 	if candidate != nil {
 		return fmt.Sprintf("%s: %s, and the provider shows no top-up with that reference. It may be %s with reference %s, the only one with the same "+
-			"card, currency and amount within %s of it: confirm or reject that.", card, booked(), entryText(candidate, zone), quoted(candidate.Reference),
+			"card, currency and amount within %s of it: confirm or refuse that.", card, booked(), entryText(candidate, zone), quoted(candidate.Reference),
 			count(j.cfg.GraceDays, "day", "days"))
 	}
 	return fmt.Sprintf("%s: %s, and the provider shows no top-up with that reference after %s. Ask where the money is.", card, booked(),
@@ -512,6 +517,14 @@ func (j *topUpJudge) otherCardText(r *reference) string {
 		named = schema.Card{ID: r.fundings[0].CardID}
 	}
 	return fmt.Sprintf(" The books also name another card: %s.", cardText(named))
+}
+
+// confirmedText says that the one top-up of a reference carries another one, or none: a person put it here.
+func confirmedText(r *reference) string {
+	if len(r.live) != 1 || strings.TrimSpace(r.live[0].Reference) == r.text {
+		return ""
+	}
+	return " (by confirmation; its own reference is " + quoted(r.live[0].Reference) + ")"
 }
 
 func totalText(a money.Amount) string {

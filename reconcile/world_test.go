@@ -31,12 +31,13 @@ type world struct {
 	completeness []schema.Completeness
 	rejects      []schema.Reject
 	notes        []schema.Note
+	matches      []schema.Match
 	absences     []schema.Absence
 }
 
 func (w *world) view() schema.View {
 	w.sort()
-	return schema.View{Entries: w, Cards: w, Observations: w, Budgets: w, Fundings: w, Completeness: w, Rejects: w, Notes: w, Absences: w}
+	return schema.View{Entries: w, Cards: w, Observations: w, Budgets: w, Fundings: w, Completeness: w, Rejects: w, Notes: w, Absences: w, Matches: w}
 }
 
 func (w *world) sort() {
@@ -118,6 +119,10 @@ func (w *world) Absences(ctx context.Context) iter.Seq2[schema.Absence, error] {
 	return each(ctx, w.absences, all)
 }
 
+func (w *world) Matches(ctx context.Context) iter.Seq2[schema.Match, error] {
+	return each(ctx, w.matches, all)
+}
+
 // run collects the outcomes of one check.
 func (w *world) run(t testing.TB, code schema.FindingCode) []schema.Outcome {
 	t.Helper()
@@ -162,6 +167,7 @@ func findingsOf(outcomes []schema.Outcome) []schema.Finding {
 //	complete SOURCE STREAM FROM TO     (also partial, failed)   [reason=TEXT]
 //	reject   SOURCE STREAM ID FIELD REASON RECEIVED
 //	absent   SOURCE ID LAST_READ NOTICED
+//	match    REFERENCE ENTRY_ID confirmed|refused
 //	note     SOURCE STREAM ID CODE FIELD [DETAIL]
 func readWorld(t testing.TB, file string) *world {
 	t.Helper()
@@ -291,7 +297,7 @@ func text(s string) string {
 func (w *world) line(word string, f []string) error {
 	need := map[string]int{
 		"period": 3, "config": 0, "source": 2, "card": 4, "observed": 4, "budget": 6, "entry": 8, "funding": 4, "complete": 4,
-		"partial": 4, "failed": 4, "reject": 6, "note": 5, "absent": 4,
+		"partial": 4, "failed": 4, "reject": 6, "note": 5, "absent": 4, "match": 3,
 	}
 	n, ok := need[word]
 	if !ok || len(f) < n {
@@ -353,6 +359,9 @@ func (w *world) line(word string, f []string) error {
 		})
 	case "absent":
 		w.absences = append(w.absences, schema.Absence{Source: f[0], ExternalID: f[1], LastRead: r.instant(f[2]), NoticedAt: r.instant(f[3])})
+	case "match":
+		source, _, _ := strings.Cut(f[1], "/")
+		w.matches = append(w.matches, schema.Match{Source: source, Reference: f[0], EntryID: f[1], Confirmed: f[2] == "confirmed", Run: int64(len(w.matches))})
 	case "note":
 		note := schema.Note{Source: f[0], Stream: schema.Stream(f[1]), ExternalID: f[2], Code: schema.NoteCode(f[3]), Field: f[4]}
 		if len(f) > 5 {
