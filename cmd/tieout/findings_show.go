@@ -338,4 +338,3 @@ func writeLinks(w io.Writer, links []linkLine) {
 	}
 	t.Flush()
 }
-
