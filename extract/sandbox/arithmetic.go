@@ -90,7 +90,7 @@ func (w *World) ledgerSum(c *card, b basis) int64 {
 
 // figure is what the provider states about a card now: its spend, or its balance.
 func (w *World) figure(c *card) int64 {
-	sum := w.ledgerSum(c, c.book.basis) + c.opening
+	sum := w.ledgerSum(c, c.book.basis)
 	if c.says != nil {
 		return c.says(sum)
 	}

@@ -31,10 +31,9 @@ func (w *World) billOperations(b *book) map[string]answerer {
 	}
 }
 
-// named finds a card by either id. What documents write in the place of an id, which curl takes out of its braces, is the
-// card that was issued last.
+// named finds a card by either id. What documents write in the place of an id is the card that was issued last.
 func (b *book) named(id string) *card {
-	if (placeholder(id) || id == "card_id") && len(b.cards) > 0 {
+	if placeholder(id) && len(b.cards) > 0 {
 		return b.cards[len(b.cards)-1]
 	}
 	return b.cardByID[id]

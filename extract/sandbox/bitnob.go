@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -12,43 +13,45 @@ import (
 func (w *World) bitnob() map[string]answerer {
 	b := w.books[schema.Bitnob]
 	show := func(r *http.Request) (any, *problem) {
-		if c := b.cardByID[r.PathValue("id")]; c != nil {
+		if c := b.named(r.PathValue("id")); c != nil {
 			return bitnobData(c.bitnobFull(w.figure(c))), nil
 		}
 		return nil, missing()
 	}
+	ofCard := func(r *http.Request) (any, *problem) {
+		c := b.named(r.PathValue("id"))
+		if c == nil {
+			return nil, missing()
+		}
+		rows := b.pick(c.id, func(x *row) bool { return x.card == c }, oldestFirst)
+		return bitnobPage(r, "cardTransactions", rows, func(x *row) any { return x.bitnob() })
+	}
 	all := func(r *http.Request) (any, *problem) {
 		return bitnobPage(r, "cardTransactions", b.rows, func(x *row) any { return x.bitnob() })
 	}
-	return map[string]answerer{
+	table := map[string]answerer{
 		"GET /virtualcards/cards": func(r *http.Request) (any, *problem) {
 			cards := slices.SortedFunc(slices.Values(b.cards), oldestCard)
 			return bitnobPage(r, "cards", cards, func(c *card) any { return c.bitnob() })
 		},
-		"GET /virtualcards/cards/{id}":         show,
-		"GET /virtualcards/card/{id}":          show, // the vendor's clients spell it so
-		"GET /virtualcards/cards/transactions": all,
-		"GET /virtualcards/transactions":       all, // so does one of them
-		"GET /virtualcards/cards/{id}/transactions": func(r *http.Request) (any, *problem) {
-			c := b.cardByID[r.PathValue("id")]
-			if c == nil {
-				return nil, missing()
-			}
-			rows := b.pick(c.id, func(x *row) bool { return x.card == c }, oldestFirst)
-			return bitnobPage(r, "cardTransactions", rows, func(x *row) any { return x.bitnob() })
-		},
+		"GET /virtualcards/cards/{id}":              show,
+		"GET /virtualcards/card/{id}":               show, // the vendor's clients spell it so
+		"GET /virtualcards/cards/transactions":      all,
+		"GET /virtualcards/transactions":            all, // so does one of them
+		"GET /virtualcards/cards/{id}/transactions": ofCard,
+		"GET /virtualcards/transactions/{id}":       ofCard, // so does the table of endpoints
 		"GET /virtualcards/users": func(r *http.Request) (any, *problem) {
 			return bitnobPage(r, "cardUsers", b.people, func(x *person) any { return x.bitnob() })
 		},
 		"GET /virtualcards/users/{id}": func(r *http.Request) (any, *problem) {
-			for _, x := range b.people {
-				if x.id == r.PathValue("id") {
-					return bitnobData(x.bitnob()), nil
-				}
+			if x := b.cardUser(r.PathValue("id")); x != nil {
+				return bitnobData(x.bitnob()), nil
 			}
 			return nil, missing()
 		},
 	}
+	maps.Copy(table, w.bitnobOperations(b))
+	return table
 }
 
 func bitnobData(data any) any {
@@ -90,8 +93,8 @@ func (c *card) bitnob() object {
 	expiry := c.created.time().AddDate(3, 0, 0)
 	return object{
 		"id": c.id, "createdAt": c.created.text(), "updatedAt": max(c.created, c.updated).text(), "last4": c.last4(), "cardName": c.name,
-		"cardType": "virtual", "cardBrand": "VISA", "expiry": expiry.Format(millis), "valid": expiry.Format("01/2006"),
-		"status": c.status, "reference": "card-" + c.id[:8], "createdStatus": "success", "customerId": c.holder.customer,
+		"cardType": "virtual", "cardBrand": c.brand, "expiry": expiry.Format(millis), "valid": expiry.Format("01/2006"),
+		"status": c.status, "reference": c.ref, "createdStatus": c.createdStatus(), "customerId": c.holder.customer,
 	}
 }
 
@@ -103,7 +106,8 @@ func (c *card) bitnobFull(figure int64) object {
 		o["balance"] = short(figure)
 	}
 	o["cardNumber"], o["cvv2"], o["cardUserId"], o["customerReference"] = c.pan, c.cvv, c.holder.id, c.holder.email
-	o["city"], o["street"], o["zipCode"], o["countryCode"], o["country"] = "Lagos", c.holder.street, "100001", "NG", "Nigeria"
+	o["city"], o["street"], o["zipCode"], o["country"] = c.holder.city, c.holder.street, c.holder.zip, c.holder.country
+	o["countryCode"] = countryCode(c.holder.country)
 	return o
 }
 
@@ -139,11 +143,15 @@ func (r *row) bitnob() any {
 	return o
 }
 
-func (x *person) bitnob() any {
-	return object{
-		"id": x.id, "createdAt": x.created.text(), "updatedAt": x.created.text(), "customerReference": x.email, "firstName": x.first,
-		"lastName": x.last, "idNumber": x.idNumber, "idType": "PASSPORT", "phoneNumber": x.phone, "userPhoto": x.photo,
-		"customerId": x.customer, "line1": x.street, "city": "Lagos", "state": "Lagos", "zipCode": "100001", "country": "Nigeria",
-		"bvn": x.bvn, "houseNumber": "1", "idImage": x.image, "kycPassed": true,
+func (x *person) bitnob() object {
+	o := object{
+		"id": x.id, "createdAt": x.created.text(), "updatedAt": max(x.created, x.updated).text(), "customerReference": x.email,
+		"firstName": x.first, "lastName": x.last, "idNumber": x.idNumber, "idType": x.idType, "phoneNumber": x.phone,
+		"userPhoto": text(x.photo), "customerId": x.customer, "line1": x.street, "city": x.city, "state": x.state, "zipCode": x.zip,
+		"country": x.country, "bvn": x.bvn, "houseNumber": x.house, "idImage": x.image, "kycPassed": nil,
 	}
+	if x.kyc {
+		o["kycPassed"] = true
+	}
+	return o
 }

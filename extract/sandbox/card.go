@@ -37,11 +37,16 @@ type card struct {
 	plainID  bool   // BILL: the card has an id and no uuid, as in the older samples
 	rows     []*row
 	says     func(sum int64) int64 // what the provider states instead of the sum; nil: the sum
-	opening  int64                 // Bitnob: what was loaded at creation without a row that says so
 	updated  instant               // 0: not since it was created
 	seen     []sighting            // what readers saw of it, oldest first
 	plan     string                // what was planted on it, in words; empty: nothing
 	noFigure bool                  // Whop: spent_last_month is null
+	silent   []limit               // Whop: limits that hold and that no answer shows
+	billing  object                // Whop: the address that an update gave; nil: the holder's
+	ref      string                // Bitnob: the reference of the request that made it
+	brand    string                // Bitnob
+	first    *row                  // Bitnob: the load that it was made with; nil: that has long succeeded
+	grounded bool                  // Bitnob: airlines may not charge it
 }
 
 // limit is a limit in force. Amount is in cents.

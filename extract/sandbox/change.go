@@ -9,9 +9,6 @@ import (
 // What follows are the ways in which operations and the passing of time change a world. All of it is called with the lock
 // held for writing.
 
-// lacksFunds is why a purchase is declined where nothing else is said.
-const lacksFunds = "insufficient_funds"
-
 // issue makes a card for a holder (nil: somebody new), as operations do: with numbers of its own, no rows and no limits.
 func (w *World) issue(p schema.Provider, holder *person) *card {
 	b := w.books[p]
@@ -21,14 +18,20 @@ func (w *World) issue(p schema.Provider, holder *person) *card {
 	d.holder = holder
 	if holder == nil {
 		d.holder = d.person()
-		w.keepSecret(d.holder.secrets()...)
-		b.people = append(b.people, d.holder)
+		w.admitPerson(b, d.holder)
 	}
 	w.keepSecret(d.pan)
 	w.keepSecret(betrayals(d.card)...)
 	b.cards = append(b.cards, d.card)
 	b.fileCard(d.card)
 	return d.card
+}
+
+// admitPerson makes somebody known to a provider.
+func (w *World) admitPerson(b *book, x *person) {
+	x.created = w.now
+	b.people = append(b.people, x)
+	w.keepSecret(x.secrets()...)
 }
 
 // setStatus changes a card's status by the provider's word.
@@ -51,14 +54,21 @@ func (w *World) file(rows ...*row) {
 	}
 }
 
-// on is the maker of rows of a card, with dice of its own.
-func (w *World) on(c *card) *draft { return &draft{card: c, dice: w.draw(), w: w} }
+// on is the maker of rows of a card, with dice of its own, at a merchant that it draws.
+func (w *World) on(c *card) *draft {
+	d := &draft{card: c, dice: w.draw(), w: w}
+	d.shop = &w.merchants[d.IntN(len(w.merchants))]
+	return d
+}
 
-// authorize is an attempt to spend a positive amount with a card, now, at a merchant that is drawn. Where the card may not,
-// the attempt is a declined row and the second result says why, in the provider's word for a decline.
-func (w *World) authorize(c *card, cents int64) (*row, string) {
+// authorize is an attempt to spend a positive amount with a card, now, at a merchant (nil: one that is drawn). Where the
+// card may not, the attempt is a declined row and the second result says why, in the provider's word for a decline.
+func (w *World) authorize(c *card, cents int64, at *merchant) (*row, string) {
 	d := w.on(c)
-	why := w.declines(c, cents)
+	if at != nil {
+		d.shop = at
+	}
+	why := w.declines(c, cents, d.shop)
 	var r *row
 	if why == "" {
 		r = d.purchase(w.now, 0, cents)
@@ -74,23 +84,25 @@ func (w *World) authorize(c *card, cents int64) (*row, string) {
 	return r, why
 }
 
-// declines says why a card cannot spend an amount now; empty: it can.
-func (w *World) declines(c *card, cents int64) string {
-	if !c.open() {
+// lacksFunds is why a purchase is declined where nothing else is said.
+const lacksFunds = "insufficient_funds"
+
+// declines says why a card cannot spend an amount at a merchant now; empty: it can.
+func (w *World) declines(c *card, cents int64, at *merchant) string {
+	switch {
+	case !c.open():
 		return "card_not_active"
-	}
-	if c.book.provider == schema.Bitnob {
-		if cents > c.available() {
-			return lacksFunds
-		}
-		return ""
+	case c.grounded && at.category == "Airlines":
+		return "merchant_category_blocked"
+	case c.book.provider == schema.Bitnob && cents > c.available():
+		return lacksFunds
 	}
 	limited := []*card{c}
 	if c.group != nil {
 		limited = append(limited, c.group.whole(c.book))
 	}
 	for _, c := range limited {
-		for _, l := range c.limits {
+		for _, l := range slices.Concat(c.limits, c.silent) {
 			if !w.allows(c, l, cents) {
 				return "spend_limit_exceeded"
 			}
@@ -120,11 +132,11 @@ func (w *World) allows(c *card, l limit, cents int64) bool {
 }
 
 // open says whether a card may spend, by its provider's word.
-func (c *card) open() bool { return slices.Contains([]string{"ACTIVATED", "active"}, c.status) }
+func (c *card) open() bool { return c.status == "ACTIVATED" || c.status == "active" }
 
-// available is what can be spent from a prepaid card: what posted, and not what is on its way out.
+// available is what can be spent from a prepaid card: what posted, less what is on its way out.
 func (c *card) available() int64 {
-	sum := c.balance() + c.opening
+	sum := c.balance()
 	for _, r := range c.rows {
 		if r.status == schema.Pending && r.amount < 0 {
 			sum += r.amount
@@ -133,23 +145,23 @@ func (c *card) available() int64 {
 	return sum
 }
 
-// load is a top-up of a positive amount now, pending until it succeeds. An empty reference is drawn.
+// load is a top-up of a positive amount now, pending until it succeeds some minutes later.
 func (w *World) load(c *card, cents int64, ref string) *row {
-	r := w.on(c).topup(w.now, 0, cents)
-	if ref != "" {
-		r.ref = ref
-	}
-	w.settleLater(r)
+	d := w.on(c)
+	r := d.topup(w.now, 0, cents)
+	r.ref = ref
+	w.plan(w.now+d.moment(3*second, 10*minute), func() { w.post(r, r.amount) })
 	w.file(r)
 	return r
 }
 
-// withdraw takes a positive amount off a prepaid card now, pending until it succeeds.
+// withdraw takes a positive amount off a prepaid card now, pending until it succeeds some minutes later.
 func (w *World) withdraw(c *card, cents int64, ref string) *row {
-	r := w.on(c).purchase(w.now, 0, cents)
+	d := w.on(c)
+	r := d.purchase(w.now, 0, cents)
 	r.kind, r.method, r.ref = schema.Withdrawal, "withdrawal", ref
 	r.foreign, r.fee = 0, 0
-	w.settleLater(r)
+	w.plan(w.now+d.moment(3*second, 10*minute), func() { w.post(r, r.amount) })
 	w.file(r)
 	return r
 }

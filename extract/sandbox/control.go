@@ -76,7 +76,7 @@ func (w *World) controlAdvance(r *http.Request) response {
 }
 
 // controlAuthorize is what a merchant does and no issuer's API can: {"provider": "slash", "card": ID, "amount": "12.50"}, in
-// dollars.
+// dollars; with "merchant", at one of that name.
 func (w *World) controlAuthorize(r *http.Request) response {
 	f := readForm(r)
 	f.need("provider", "card", "amount")
@@ -90,8 +90,18 @@ func (w *World) controlAuthorize(r *http.Request) response {
 	if b == nil || b.cardByID[f.text("card")] == nil {
 		return wrong(&problem{status: http.StatusNotFound, message: "there is no such card"})
 	}
-	x, why := w.authorize(b.cardByID[f.text("card")], cents)
+	x, why := w.authorize(b.cardByID[f.text("card")], cents, w.merchant(f.text("merchant")))
 	return render(http.StatusOK, object{"transaction": x.id, "approved": why == "", "reason": text(why)})
+}
+
+// merchant is one of a name; nil where there is none.
+func (w *World) merchant(name string) *merchant {
+	for i := range w.merchants {
+		if w.merchants[i].name == name {
+			return &w.merchants[i]
+		}
+	}
+	return nil
 }
 
 // controlRequests counts what was asked so far, by provider, path and method.

@@ -16,6 +16,7 @@ type draft struct {
 	from, to instant // rows of natural life lie between
 	least    int64   // the smallest and the largest natural purchase
 	most     int64
+	shop     *merchant    // where rows happen that name no merchant; nil: each is drawn
 	spares   []FundingRow // the books' lines for its top-ups
 }
 
@@ -93,6 +94,9 @@ func (d *draft) settling(p instant) (instant, bool) {
 func (d *draft) add(r *row) *row {
 	r.card = d.card
 	r.id = d.rowID()
+	if r.merchant == nil {
+		r.merchant = d.shop
+	}
 	if r.merchant == nil {
 		r.merchant = &d.w.merchants[d.IntN(len(d.w.merchants))]
 	}

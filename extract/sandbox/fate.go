@@ -13,7 +13,10 @@ func (w *World) settleLater(r *row) {
 		return
 	}
 	d := &draft{card: r.card, dice: w.dice("fate", r.id), w: w}
-	at := max(r.occurred+d.lag(), w.now+d.moment(10*minute, 20*hour))
+	at := r.occurred + d.lag()
+	if at <= w.now { // it was pending already when its time came
+		at = w.now + d.moment(10*minute, 20*hour)
+	}
 	what := func() { w.post(r, r.amount) }
 	if r.kind == schema.Purchase {
 		switch fate := d.IntN(100); {
@@ -26,7 +29,11 @@ func (w *World) settleLater(r *row) {
 			what = func() { w.post(r, amount) }
 		}
 	}
-	w.plan(at, what)
+	w.plan(at, func() {
+		if r.status == schema.Pending { // nothing else became of it
+			what()
+		}
+	})
 }
 
 // reversed says whether another row of the card takes a pending row back.

@@ -62,6 +62,20 @@ func (f *form) wrong(message string) {
 	}
 }
 
+// mistaken notes what a field must be.
+func (f *form) mistaken(name, rule string) {
+	if f.fault == nil {
+		f.fault = &problem{status: http.StatusBadRequest, message: name + " " + rule, param: name}
+	}
+}
+
+// missing notes that something named is not there, or not to be seen.
+func (f *form) missing() {
+	if f.fault == nil {
+		f.fault = missing()
+	}
+}
+
 // has says whether a field is there and not null.
 func (f *form) has(name string) bool { return f.fields[name] != nil }
 
@@ -69,7 +83,7 @@ func (f *form) has(name string) bool { return f.fields[name] != nil }
 func (f *form) need(names ...string) {
 	for _, name := range names {
 		if text, isText := f.fields[name].(string); !f.has(name) || isText && strings.TrimSpace(text) == "" {
-			f.wrong(name + " is required")
+			f.mistaken(name, "is required")
 		}
 	}
 }
@@ -78,7 +92,7 @@ func (f *form) need(names ...string) {
 func (f *form) text(name string) string {
 	text, ok := f.fields[name].(string)
 	if f.has(name) && !ok {
-		f.wrong(name + " must be a string")
+		f.mistaken(name, "must be a string")
 	}
 	return text
 }
@@ -87,7 +101,7 @@ func (f *form) text(name string) string {
 func (f *form) choice(name string, words ...string) string {
 	word := f.text(name)
 	if f.has(name) && !slices.Contains(words, word) {
-		f.wrong(name + " must be one of " + strings.Join(words, ", "))
+		f.mistaken(name, "must be one of "+strings.Join(words, ", "))
 	}
 	return word
 }
@@ -96,7 +110,7 @@ func (f *form) choice(name string, words ...string) string {
 func (f *form) flag(name string) bool {
 	flag, ok := f.fields[name].(bool)
 	if f.has(name) && !ok {
-		f.wrong(name + " must be a boolean")
+		f.mistaken(name, "must be a boolean")
 	}
 	return flag
 }
@@ -122,7 +136,7 @@ func (f *form) amount(name string, read func(string) (int64, bool)) int64 {
 	}
 	cents, ok := read(text)
 	if !isNumber && !isText || !ok || cents <= 0 {
-		f.wrong(name + " must be a positive amount")
+		f.mistaken(name, "must be a positive amount")
 		return 0
 	}
 	return cents
@@ -137,8 +151,13 @@ func (f *form) stands(name, own string) string {
 	return own
 }
 
-// placeholder says whether a text is what documents write in the place of a value.
+// placeholder says whether a text is what documents write in the place of a value. In an address curl takes it out of its
+// braces.
 func placeholder(text string) bool {
+	switch text {
+	case "card_id", "cardId", "card_user_id":
+		return true
+	}
 	n := len(text)
 	return n > 2 && (text[0] == '<' && text[n-1] == '>' || text[0] == '{' && text[n-1] == '}')
 }

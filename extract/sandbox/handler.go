@@ -34,7 +34,8 @@ func (w *World) Requests() map[Request]int {
 type problem struct {
 	status  int
 	message string
-	body    any // instead of the provider's usual error body
+	param   string // the field that is wrong; empty: none in particular
+	body    any    // instead of the provider's usual error body
 }
 
 func bad(message string) *problem { return &problem{status: http.StatusBadRequest, message: message} }
@@ -239,6 +240,9 @@ func (w *World) errorBody(p schema.Provider, f *problem) any {
 		}[f.status]}
 		if f.status == http.StatusBadRequest {
 			e["code"] = "parameter_invalid"
+		}
+		if f.param != "" {
+			e["param"] = f.param
 		}
 		return object{"error": e}
 	}

@@ -8,7 +8,8 @@ import (
 type instant int64
 
 const (
-	minute instant = 60_000
+	second instant = 1000
+	minute         = 60 * second
 	hour           = 60 * minute
 	day            = 24 * hour
 )

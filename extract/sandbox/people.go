@@ -10,12 +10,16 @@ import (
 
 // person holds cards. All of it is personal, and none of it may be found outside the issuers.
 type person struct {
-	id, uuid                    string
-	first, last                 string
-	email, phone, street        string
-	idNumber, bvn, photo, image string
-	customer                    string
-	created                     instant
+	id, uuid                  string
+	first, last               string
+	email, phone, street      string
+	idType, idNumber, bvn     string
+	photo, image              string
+	city, state, zip, country string
+	house                     string
+	customer                  string
+	kyc                       bool
+	created, updated          instant
 }
 
 func (d *draft) person() *person {
@@ -28,6 +32,8 @@ func (d *draft) person() *person {
 		idNumber: "A" + d.code(digits, 9), bvn: "22" + d.code(digits, 9), photo: "https://kyc.example/" + d.code(base62, 16) + ".jpg",
 		image: "https://kyc.example/" + d.code(base62, 16) + ".png",
 	}
+	x.idType, x.kyc = "PASSPORT", true
+	x.city, x.state, x.zip, x.country, x.house = "Lagos", "Lagos", "100001", "Nigeria", "1"
 	x.email = "holder." + d.code(hex, 8) + "@acme.example"
 	x.id = x.uuid
 	switch p {
@@ -82,7 +88,7 @@ func (w *World) people() {
 			if c.budget != nil && !slices.Contains(b.budgets, c.budget) {
 				b.budgets = append(b.budgets, c.budget)
 			}
-			w.secrets = slices.Concat(w.secrets, []string{c.pan}, betrayals(c), c.holder.secrets())
+			w.keepSecret(slices.Concat([]string{c.pan}, betrayals(c), c.holder.secrets())...)
 		}
 	}
 	made += w.plantTopUps(tops)

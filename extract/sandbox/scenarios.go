@@ -90,7 +90,8 @@ func (w *World) blank(d *draft, b *book) *card {
 	case schema.Whop:
 		c.id, c.status, c.kind, c.pin = "icrd_"+d.code(base62, 14), "active", "virtual", d.code(digits, 4)
 	case schema.Bitnob:
-		c.id, c.status = d.uuid(), "active"
+		c.id, c.status, c.brand = d.uuid(), "active", "VISA"
+		c.ref = "card-" + c.id[:8]
 	}
 	return c
 }

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"cmp"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -23,11 +24,11 @@ type whopAnswerer func(r *http.Request, original bool) (any, *problem)
 
 func (w *World) whop() map[string]answerer {
 	b := w.books[schema.Whop]
-	routes := map[string]answerer{}
-	for path, answer := range map[string]whopAnswerer{
+	table := w.whopOperations(b)
+	maps.Copy(table, map[string]whopAnswerer{
 		"GET /cards": func(r *http.Request, _ bool) (any, *problem) { return w.whopCards(b, r) },
 		"GET /cards/{id}": func(r *http.Request, _ bool) (any, *problem) {
-			c := b.cardByID[r.PathValue("id")]
+			c := b.named(r.PathValue("id"))
 			if c == nil {
 				return nil, missing()
 			}
@@ -45,7 +46,9 @@ func (w *World) whop() map[string]answerer {
 			}
 			return nil, missing()
 		},
-	} {
+	})
+	routes := map[string]answerer{}
+	for path, answer := range table {
 		routes[path] = func(r *http.Request) (any, *problem) {
 			version := r.Header.Get("Api-Version-Date")
 			if version != "" && !slices.Contains(whopVersions(), version) {
@@ -77,10 +80,13 @@ func (w *World) whopCard(c *card) object {
 	o := object{
 		"object": "card", "id": c.id, "name": text(c.name), "type": c.kind, "status": c.status, "last4": c.last4(),
 		"expiration_month": "12", "expiration_year": "2029", "user_id": c.holder.id, "spent_last_month": w.figure(c), "limit": nil,
-		"billing": object{
-			"line1": c.holder.street, "line2": nil, "city": "New York", "region": "NY", "postal_code": "10012", "country_code": "US",
-		},
+		"billing":    c.billing,
 		"created_at": c.created.text(), "canceled_at": shown(c.closed),
+	}
+	if c.billing == nil {
+		o["billing"] = object{
+			"line1": c.holder.street, "line2": nil, "city": "New York", "region": "NY", "postal_code": "10012", "country_code": "US",
+		}
 	}
 	if c.noFigure {
 		o["spent_last_month"] = nil
