@@ -68,7 +68,8 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 		return nil, err
 	}
 	l := &Ledger{now: c.Now}
-	reading := []string{pragma("query_only(1)")}
+	// Sixteen readers with a large cache each, and their sorting in memory, would hold as much as the ledger is large.
+	reading := []string{pragma("query_only(1)"), pragma("cache_size(-16384)")}
 	if c.ReadOnly {
 		reading = append(reading, "mode=ro")
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
@@ -84,7 +85,7 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 			return nil, err
 		}
 		if l.write, err = connect(path, 1, "_txlock=immediate", pragma("journal_mode(WAL)"), pragma("synchronous(FULL)"),
-			pragma("foreign_keys(1)")); err != nil {
+			pragma("foreign_keys(1)"), pragma("cache_size(-131072)")); err != nil {
 			return nil, err
 		}
 		if err := migrate(ctx, l.write.DB); err != nil {
@@ -104,7 +105,7 @@ func pragma(p string) string { return "_pragma=" + url.QueryEscape(p) }
 
 // connect opens a pool. Settings stand in the DSN, so that each connection of the pool has them.
 func connect(path string, connections int, settings ...string) (*sqlx.DB, error) {
-	settings = append(settings, pragma("busy_timeout(10000)"), pragma("cache_size(-131072)"), pragma("temp_store(2)"))
+	settings = append(settings, pragma("busy_timeout(10000)"))
 	file := url.URL{Scheme: "file", Path: filepath.ToSlash(path), RawQuery: strings.Join(settings, "&")}
 	db, err := sqlx.Open("sqlite", file.String())
 	if err != nil {
