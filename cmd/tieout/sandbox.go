@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -35,10 +36,15 @@ func (f *worldFlags) world(now time.Time, zone *time.Location) (*sandbox.World, 
 
 func (a *app) sandboxCommand() *cobra.Command {
 	var flags worldFlags
-	var listen, answers string
+	var listen, answers, faults string
 	cmd := &cobra.Command{
 		Use: "sandbox", Short: "Serve the four issuers' APIs over a seeded world, on this machine only", Args: noArgs,
+		Long: "Serve the four issuers' APIs over a seeded world, on this machine only.\n\n" + faultsHelp(),
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			plan, err := sandbox.ParseFaults(faults)
+			if err != nil {
+				return usageError("--faults: %w", err)
+			}
 			world, err := flags.world(a.now(), time.UTC)
 			if err != nil {
 				return err
@@ -48,7 +54,7 @@ func (a *app) sandboxCommand() *cobra.Command {
 					return fmt.Errorf("sandbox: write answers: %w", err)
 				}
 			}
-			server, err := sandbox.Serve(cmd.Context(), listen, world, sandbox.WithControl())
+			server, err := sandbox.Serve(cmd.Context(), listen, world, sandbox.WithControl(), sandbox.WithFaults(sandbox.NewFaults(plan, a.now)))
 			if err != nil {
 				return usageError("--listen %q: %w", listen, err)
 			}
@@ -63,8 +69,28 @@ func (a *app) sandboxCommand() *cobra.Command {
 	}
 	flags.add(cmd)
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8700", "loopback `ADDR` to serve on")
+	cmd.Flags().StringVar(&faults, "faults", "", "what goes wrong with requests, as `SPEC` above says")
 	cmd.Flags().StringVar(&answers, "answers", "", "write the key of planted anomalies to `FILE`")
 	return cmd
+}
+
+// faultsHelp is how --faults is written and what can go wrong.
+func faultsHelp() string {
+	var text strings.Builder
+	fmt.Fprintf(&text, "--faults makes requests go wrong:\n\n%s\n\n", sandbox.FaultGrammar)
+	table := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "FAULT\tNUMBER\tMEANS")
+	for _, k := range sandbox.FaultKinds() {
+		number := ""
+		if k.Unit != "" {
+			number = fmt.Sprintf("%s, %d", k.Unit, k.Usual)
+		}
+		fmt.Fprintf(table, "%s\t%s\t%s\n", k.Name, number, k.Meaning)
+	}
+	table.Flush()
+	fmt.Fprint(&text, "\nPOST /control/faults arms one for the next requests: ",
+		`{"provider": "slash", "path": "/transaction", "fault": "429-seconds=5", "requests": 2}`, ".\nGET shows the rules in force, DELETE removes them.")
+	return text.String()
 }
 
 func sandboxVariable(p schema.Provider) string {

@@ -53,7 +53,10 @@ type created struct{ body any }
 // Option is a setting of Handler and of Serve.
 type Option func(*settings)
 
-type settings struct{ control bool }
+type settings struct {
+	control bool
+	faults  *Faults
+}
 
 // WithControl lets the handler serve the control endpoint too, below /control/. Whoever reaches it moves the clock and
 // plants anomalies without a key.
@@ -78,7 +81,13 @@ func (w *World) Handler(options ...Option) http.Handler {
 	if s.control {
 		w.control(mux)
 	}
-	return mux
+	if s.faults == nil {
+		return mux
+	}
+	if s.control {
+		s.faults.Control(mux)
+	}
+	return s.faults.Wrap(mux)
 }
 
 // surfaces are the operations of each provider below its base path.

@@ -204,7 +204,9 @@ func (b *book) arrange() {
 }
 
 // BasePath is the path below which a provider is served, without a slash at the end.
-func (w *World) BasePath(p schema.Provider) string {
+func (w *World) BasePath(p schema.Provider) string { return basePath(p) }
+
+func basePath(p schema.Provider) string {
 	return map[schema.Provider]string{
 		schema.Bill: "/bill/connect", schema.Slash: "/slash", schema.Whop: "/whop/api/v1", schema.Bitnob: "/bitnob/api/v1",
 	}[p]
