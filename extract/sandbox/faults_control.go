@@ -2,10 +2,9 @@ package sandbox
 
 import (
 	"encoding/json"
+	"maps"
 	"net/http"
 	"strings"
-
-	"github.com/tieout/tieout/schema"
 )
 
 // Control adds the endpoint of the faults to a control endpoint:
@@ -66,11 +65,7 @@ func (f *Faults) report() response {
 	defer f.mutex.Unlock()
 	list := []object{}
 	for _, r := range f.rules {
-		matched := map[schema.Provider]int64{}
-		for p, n := range r.matched {
-			matched[p] = n
-		}
-		list = append(list, object{"rule": r.FaultRule.String(), "path": r.Path, "matched": matched, "struck": r.struck})
+		list = append(list, object{"rule": r.FaultRule.String(), "path": r.Path, "matched": maps.Clone(r.matched), "struck": r.struck})
 	}
 	return render(http.StatusOK, object{"faults": list})
 }

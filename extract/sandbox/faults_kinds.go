@@ -338,9 +338,10 @@ func (s *strike) shiftNumbered(rw http.ResponseWriter, by int64) {
 	}
 	before, after := around(n-1), around(n+1)
 	s.edit(rw, func(p opened) {
-		rows := slices.Concat(before, p.rows(), after)
-		from := max(0, min(len(before)+int(by), len(rows)))
-		p.set(s.list.rows, slice(rows, from, from+len(p.rows())))
+		rows, size := slices.Concat(before, p.rows(), after), len(before) // the page before one is full
+		from := max(0, min(size+int(by), len(rows)))
+		p.set(s.list.rows, slice(rows, from, from+size))
+		p.set(s.list.more, from+size < len(rows))
 		p.add(s.list.count, -by)
 	})
 }
