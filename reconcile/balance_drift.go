@@ -107,6 +107,7 @@ type drift struct {
 	rest        int64 // the difference without it
 	unexplained int64
 	severity    schema.Severity
+	stood       stood
 }
 
 // card compares each figure of a card at its latest observation in the period. The figure that its provider states of
@@ -194,30 +195,22 @@ type figureWindow struct {
 
 // spend compares a spend figure on both bases. An error says why it cannot be judged.
 func (d *driftJudge) spend(a *account, c *comparison, o schema.Observation, f schema.Figure) error {
-	w, err := d.windowOf(a, o, f.Name)
-	if err != nil {
-		return err
+	b, w, err := d.spendBooks(a, o, f)
+	if w.zone != nil {
+		c.from, c.zone = w.from, w.zone
 	}
-	c.from, c.zone = w.from, w.zone
-	c.span = "since " + dateText(w.from, w.zone)
-	if f.Name == schema.TrailingSpend {
-		c.span = "in the 30 days before"
-	}
-	if err := readable(f); err != nil {
-		return err
-	}
-	start := w.from
-	if start.IsZero() {
-		start, c.span = schema.Beginning, "since the card was created"
-	}
-	if at, missing := d.covered.gap(a.card.Source, schema.Window{From: start, To: c.observed}); missing {
-		return incomplete(at)
-	}
-	b, err := booksAt(a.entries, f.Name, f.Amount.Currency(), w.from, c.observed)
 	if err != nil {
 		return err
 	}
 	c.sum = b.sum
+	switch {
+	case f.Name == schema.TrailingSpend:
+		c.span = "in the 30 days before"
+	case w.from.IsZero():
+		c.span = "since the card was created"
+	default:
+		c.span = "since " + dateText(w.from, w.zone)
+	}
 	for _, on := range []basis{onPosted, withPending} {
 		c.agrees[on] = within(f.Amount.Minor(), b.sum[on], d.cfg.DriftTolerance, f.Amount.Currency())
 	}
@@ -228,8 +221,30 @@ func (d *driftJudge) spend(a *account, c *comparison, o schema.Observation, f sc
 		if c.drift[on], err = d.explainSpend(&b, on, f.Amount, w.utc); err != nil {
 			return err
 		}
+		c.drift[on].stood = d.stoodSince(a, c, on)
 	}
 	return nil
+}
+
+// spendBooks is what the ledger says of a spend figure at the moment it was observed, and the figure's window. An error
+// says why it cannot be judged; the window is then known where it has a zone.
+func (d *driftJudge) spendBooks(a *account, o schema.Observation, f schema.Figure) (books, figureWindow, error) {
+	w, err := d.windowOf(a, o, f.Name)
+	if err != nil {
+		return books{}, figureWindow{}, err
+	}
+	if err := readable(f); err != nil {
+		return books{}, w, err
+	}
+	start := w.from
+	if start.IsZero() {
+		start = schema.Beginning
+	}
+	if at, missing := d.covered.gap(a.card.Source, schema.Window{From: start, To: o.ObservedAt}); missing {
+		return books{}, w, incomplete(at)
+	}
+	b, err := booksAt(a.entries, f.Name, f.Amount.Currency(), w.from, o.ObservedAt)
+	return b, w, err
 }
 
 func (d *driftJudge) explainSpend(b *books, on basis, actual money.Amount, utc []time.Time) (drift, error) {
@@ -420,6 +435,7 @@ func (d *driftJudge) balance(a *account, c *comparison, f schema.Figure) error {
 	}
 	if ok {
 		c.drift[onPosted] = d.weigh(x, difference, 0, currency)
+		c.drift[onPosted].stood = d.stoodSince(a, c, onPosted)
 		return nil
 	}
 	opening, openedAt := int64(0), time.Time{}
@@ -447,6 +463,9 @@ func (d *driftJudge) balance(a *account, c *comparison, f schema.Figure) error {
 	}
 	c.drift[onPosted] = d.weigh(x, difference, opening, currency)
 	c.drift[onPosted].openedAt = openedAt
+	if x.name != openingFunding { // which has stood since the first figure, by what it is
+		c.drift[onPosted].stood = d.stoodSince(a, c, onPosted)
+	}
 	return nil
 }
 
@@ -554,7 +573,7 @@ func (d *driftJudge) conclude(held []comparison) []schema.Outcome {
 			j.Verdict = schema.Agreed
 		default:
 			f := d.finding(c, on)
-			j.Verdict, j.FindingID = schema.Differs, f.ID()
+			j.Verdict, j.FindingID, j.Since = schema.Differs, f.ID(), cmp.Or(c.drift[on].stood.since, c.drift[on].openedAt)
 			all = append(all, found(f))
 		}
 		all = append(all, judged(j))

@@ -44,6 +44,7 @@ func driftMessage(c comparison, on basis, x drift) string {
 	if x.unexplained != 0 {
 		fmt.Fprintf(&m, " Unexplained: %s.", minorText(x.unexplained, currency))
 	}
+	m.WriteString(x.stood.text(c.observed, c.zone))
 	return m.String()
 }
 

@@ -102,6 +102,7 @@ func show(outcomes []schema.Outcome, period schema.Window) string {
 			line("expected", amount(j.Expected))
 			line("actual", amount(j.Actual))
 			line("reason", j.Reason)
+			line("since", instant(j.Since))
 			line("finding", j.FindingID)
 		}
 	}

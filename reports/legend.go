@@ -72,7 +72,7 @@ func legendText(zone string) []legendBlock {
 			{"trailing-spend", "Spend in the 30 days before (Whop)."},
 			{"utilization", "Spend in the current window of the card's limit (Slash)."},
 			{"mixed-basis", "Cards of one source agree only on different bases: some with pending entries, some without."},
-			{"Roll-forward", "Every figure that was compared, agreed or not, and those that could not be, with the reason. For balances: opening before the period + movements in it = Ledger. Only posted entries are part of a balance."},
+			{"Roll-forward", "Every figure that was compared, agreed or not, and those that could not be, with the reason. For balances: opening before the period + movements in it = Ledger. Only posted entries are part of a balance. Differs since: the first of the figures that have had this difference without a break."},
 		}},
 		{"Other findings", [][2]string{
 			{"unit-mismatch", "The issuer gave one figure twice, and the two disagree (dollars taken for cents)."},

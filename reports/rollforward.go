@@ -121,6 +121,7 @@ func (f *facts) rollForwardTable(ctx context.Context) table.Table {
 		text("Counts", 16, func(j judged) string { return j.Basis }),
 		long("Why not checkable", 40, func(j judged) string { return j.Judgement.Reason }),
 		text("Finding", 21, func(j judged) string { return j.FindingID }),
+		instant("Differs since", func(j judged) any { return j.Judgement.Since }),
 		text(colCode, 15, func(j judged) string { return string(j.Code) }),
 		text("Card id", 30, func(j judged) string { return j.CardID }),
 	})
@@ -152,6 +153,7 @@ func (f *facts) rollForwardCSV(ctx context.Context) table.Table {
 		text("basis", 0, func(j judged) string { return j.Basis }),
 		text("why", 0, func(j judged) string { return j.Judgement.Reason }),
 		text("finding_id", 0, func(j judged) string { return j.FindingID }),
+		instant("differs_since", func(j judged) any { return j.Judgement.Since }),
 	})
 }
 

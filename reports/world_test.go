@@ -237,6 +237,7 @@ func august(t *testing.T) (Input, memory) {
 			{
 				Code: schema.BalanceDrift, Source: "bitnob-main", Provider: schema.Bitnob, CardID: "b-1", CardName: "=HYPERLINK(\"http://evil\")", CardLast4: "0098",
 				Figure: "balance", Verdict: schema.Differs, Basis: "posted", ObservedAt: at("2026-08-31T06:01:05Z"), Expected: usd(13001), Actual: usd(15000), FindingID: drift.ID(),
+				Since: at("2026-08-29T06:01:05Z"),
 			},
 			{
 				Code: schema.BalanceDrift, Source: "slash-main", Provider: schema.Slash, CardID: "c_travel", CardName: "Travel", CardLast4: "4417",

@@ -169,6 +169,7 @@ type Judgement struct {
 	Expected   money.Amount // the ledger's sum
 	Actual     money.Amount // the provider's figure
 	Reason     string       // why it is not checkable; else empty
+	Since      time.Time    // balance-drift, where it differs: the first observation since which this difference has stood
 	FindingID  string       // where it differs
 }
 
