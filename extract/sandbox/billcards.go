@@ -21,7 +21,7 @@ func (w *World) billOperations(b *book) map[string]answerer {
 			return nil, missing()
 		}
 	}
-	token := of(func(c *card) (any, *problem) { return object{"token": w.panToken(c)}, nil })
+	token := of(func(c *card) (any, *problem) { return object{"token": w.giveToken(c)}, nil })
 	return map[string]answerer{
 		"POST /v3/spend/cards":               func(r *http.Request) (any, *problem) { return w.billCreate(b, r) },
 		"POST /v3/spend/cards/{id}/freeze":   of(func(c *card) (any, *problem) { return w.billFreeze(c), nil }),

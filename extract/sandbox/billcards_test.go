@@ -210,6 +210,16 @@ func TestBillPAN(t *testing.T) {
 			t.Errorf("at its end: %d %s", r.status, r.raw)
 		}
 	})
+	t.Run("WhatTheDocumentsWriteStandsForTheLastToken", func(t *testing.T) {
+		c := newBillBench(t)
+		if r := exchange(c, "{JWT_token}"); r.status != http.StatusUnauthorized {
+			t.Errorf("before there is one: %d %s", r.status, r.raw)
+		}
+		c.want(http.StatusOK, http.MethodGet, schema.Bill, c.path+"/pan-jwt", "")
+		if r := exchange(c, "{JWT_token}"); r.status != http.StatusOK || str(r.json, "pan") != c.world.books[schema.Bill].cardByID[c.card].pan {
+			t.Errorf("%d %s", r.status, r.raw)
+		}
+	})
 	t.Run("AForgedTokenIsRefused", func(t *testing.T) {
 		c := newBillBench(t)
 		token := str(c.want(http.StatusOK, http.MethodGet, schema.Bill, c.path+"/pan-jwt", ""), "token")

@@ -182,13 +182,19 @@ func TestSlashUpdate(t *testing.T) {
 		path := c.slashMade(`"spendingConstraint":{"countryRule":{"countries":["US"],"restriction":"allowlist"},"spendingRule":{
 			"utilizationLimit":{"preset":"monthly","limitAmount":{"amountCents":1000},"timezone":"Asia/Tokyo"},"transactionSizeLimit":{"maximum":{"amountCents":50}}}}`) + "/spending-constraint"
 		for _, step := range []struct{ method, body, want string }{
-			{http.MethodPatch, `{"spendingRule":{"utilizationLimit":{"limitAmount":{"amountCents":2000}}}}`,
+			{
+				http.MethodPatch, `{"spendingRule":{"utilizationLimit":{"limitAmount":{"amountCents":2000}}}}`,
 				`{"countryRule":{"countries":["US"],"restriction":"allowlist"},"merchantRule":null,"spendingRule":{"transactionSizeLimit":{"maximum":{"amountCents":50}},` +
-					`"utilizationLimit":{"limitAmount":{"amountCents":2000},"preset":"monthly","timezone":"Asia/Tokyo"}}}`},
-			{http.MethodPatch, `{"countryRule":null,"spendingRule":{"transactionSizeLimit":null}}`,
-				`{"merchantRule":null,"spendingRule":{"utilizationLimit":{"limitAmount":{"amountCents":2000},"preset":"monthly","timezone":"Asia/Tokyo"}}}`},
-			{http.MethodPut, `{"spendingRule":{"utilizationLimitV2":[{"preset":"daily","limitAmount":{"amountCents":7}}]}}`,
-				`{"merchantRule":null,"spendingRule":{"utilizationLimitV2":[{"limitAmount":{"amountCents":7},"preset":"daily"}]}}`},
+					`"utilizationLimit":{"limitAmount":{"amountCents":2000},"preset":"monthly","timezone":"Asia/Tokyo"}}}`,
+			},
+			{
+				http.MethodPatch, `{"countryRule":null,"spendingRule":{"transactionSizeLimit":null}}`,
+				`{"merchantRule":null,"spendingRule":{"utilizationLimit":{"limitAmount":{"amountCents":2000},"preset":"monthly","timezone":"Asia/Tokyo"}}}`,
+			},
+			{
+				http.MethodPut, `{"spendingRule":{"utilizationLimitV2":[{"preset":"daily","limitAmount":{"amountCents":7}}]}}`,
+				`{"merchantRule":null,"spendingRule":{"utilizationLimitV2":[{"limitAmount":{"amountCents":7},"preset":"daily"}]}}`,
+			},
 			{http.MethodPut, `{}`, `{}`},
 		} {
 			if r := c.send(step.method, schema.Slash, path, step.body); r.status != http.StatusOK || strings.TrimSpace(string(r.raw)) != step.want {

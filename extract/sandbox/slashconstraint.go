@@ -3,6 +3,7 @@ package sandbox
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"time"
 
 	"github.com/tieout/tieout/schema"
@@ -172,9 +173,7 @@ func (c constraint) show() object {
 		return nil
 	}
 	o := object{"merchantRule": nil}
-	for name, rule := range c.rules {
-		o[name] = rule
-	}
+	maps.Copy(o, c.rules)
 	if len(rule) > 0 {
 		o["spendingRule"] = rule
 	}

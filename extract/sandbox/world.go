@@ -69,6 +69,7 @@ type World struct {
 
 	counting sync.Mutex // guards what follows
 	requests map[Request]int
+	token    string // the last one for a card number that was given out
 }
 
 // basis says which rows a provider's own figures of spend count.
