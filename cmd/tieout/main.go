@@ -15,6 +15,8 @@ import (
 	_ "time/tzdata" // a static binary may run where there is no zone database
 
 	"github.com/spf13/cobra"
+
+	"github.com/tieout/tieout/extract/all"
 )
 
 // version is set by the linker.
@@ -60,6 +62,7 @@ type app struct {
 	stands         bool                 // the recorded clock stands still, at --now
 	elapsed        func() time.Duration // monotonic, never affected by --now
 	log            *slog.Logger
+	tune           func(*all.Config) // for tests: another way to the issuers, and no waiting
 	quiet          bool
 }
 

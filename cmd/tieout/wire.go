@@ -96,11 +96,15 @@ func (a *app) newPipeline(c Config, l *ledger.Ledger) (*pipeline.Pipeline, error
 }
 
 func (a *app) source(c Config, s SourceConfig) (pipeline.Source, error) {
-	extractor, err := all.New(s.Provider, all.Config{
+	settings := all.Config{
 		Source: s.Name, BaseURL: s.BaseURL, Credential: s.Credential, PageSize: s.PageSize,
 		RequestsPerSecond: s.RequestsPerSecond, AccountID: s.AccountID, UserID: s.UserID, APIVersion: s.APIVersion,
 		LegalEntity: s.LegalEntity, Categories: s.Categories, Now: a.now,
-	})
+	}
+	if a.tune != nil {
+		a.tune(&settings)
+	}
+	extractor, err := all.New(s.Provider, settings)
 	if err != nil {
 		return pipeline.Source{}, err
 	}

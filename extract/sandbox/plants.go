@@ -107,14 +107,13 @@ func tooLarge(shape func(*draft)) scenario {
 
 // refuse is a declined purchase.
 func (d *draft) refuse(t instant, cents int64) *row {
-	word := "declined"
 	switch d.book.provider {
 	case schema.Bill:
-		word = "DECLINE"
-	case schema.Bitnob:
-		word = "failed"
+		return d.void(t, schema.Declined, "DECLINE", cents)
+	case schema.Bitnob: // it has no other word for what did not succeed
+		return d.void(t, schema.Failed, "failed", cents)
 	}
-	return d.void(t, schema.Declined, word, cents)
+	return d.void(t, schema.Declined, "declined", cents)
 }
 
 // tooSmall is a card with a minimum for single purchases that one purchase does not reach.
