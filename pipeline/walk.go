@@ -22,13 +22,13 @@ import (
 // tally is what has been counted of a walk over one window. It is stored with each checkpoint, so that a walk that was
 // killed ends with the same completeness record as one that was not.
 type tally struct {
-	Pages, Records, Duplicates, Rejected, Retries int64
+	Pages, Records, Duplicates, Rejected, Retries, Restarts int64
 
 	Total   int64 // -1: the provider gives none
 	FirstID string
 	LastID  string
 	Doubt   string
-	Hash    []byte // state of the hash over the redacted pages
+	Hash    []byte // state of the hash over the redacted records
 
 	Began      int64           // the run in which the walk began
 	Categories map[string]bool // of the records met
@@ -39,6 +39,13 @@ type tally struct {
 
 func newTally(run schema.Run) *tally {
 	return &tally{Total: -1, Began: run.ID, Categories: map[string]bool{}, sum: sha256.New(), seen: map[uint64]struct{}{}}
+}
+
+// again is the tally of a walk that begins again.
+func (t *tally) again(run schema.Run) *tally {
+	next := newTally(run)
+	next.Restarts = t.Restarts + 1
+	return next
 }
 
 // restore takes up a tally where a checkpoint left it.
@@ -101,7 +108,6 @@ func (t *tally) page(p extract.Page) []uint64 {
 		t.seen[id] = struct{}{}
 		fresh = append(fresh, id)
 	}
-	t.sum.Write([]byte{'\f'})
 	return fresh
 }
 
@@ -116,7 +122,7 @@ func idHash(id string) uint64 {
 func (t *tally) completeness(s Source, stream schema.Stream, w schema.Window, verdict schema.Verdict, reason string, at time.Time) *schema.Completeness {
 	return &schema.Completeness{
 		Source: s.Name, Stream: stream, Window: w, Verdict: verdict, Reason: reason,
-		Pages: t.Pages, Records: t.Records, Total: t.Total, Rejected: t.Rejected, Duplicates: t.Duplicates, Retries: t.Retries,
+		Pages: t.Pages, Records: t.Records, Total: t.Total, Rejected: t.Rejected, Duplicates: t.Duplicates, Retries: t.Retries, Restarts: t.Restarts,
 		FirstID: t.FirstID, LastID: t.LastID, SHA256: hex.EncodeToString(t.sum.Sum(nil)), RecordedAt: at,
 	}
 }
@@ -143,7 +149,7 @@ func (p *Pipeline) walk(ctx context.Context, run schema.Run, s Source, stream sc
 		if err := p.Ledger.DropCheckpoint(ctx, s.Name, stream, w); err != nil {
 			return failed(stream, err)
 		}
-		c.tally, c.next = newTally(run), ""
+		c.tally, c.next = c.tally.again(run), ""
 		last, err = c.pages(ctx, s.Extractor.Pages(ctx, stream, w, ""))
 	}
 	o.err = c.end(ctx, last, err)
@@ -189,7 +195,7 @@ func (c *collector) pages(ctx context.Context, pages func(func(extract.Page, err
 			return false, err
 		}
 		if page.Restart {
-			c.tally, c.fresh = newTally(c.run), nil
+			c.tally, c.fresh = c.tally.again(c.run), nil
 			if err := c.forget(ctx); err != nil {
 				return false, err
 			}

@@ -64,9 +64,10 @@ type Completeness struct {
 	Rejected   int64
 	Duplicates int64 // records seen more than once across pages
 	Retries    int64
+	Restarts   int64 // times that the walk began again, because the list had changed or a cursor was no longer accepted
 	FirstID    string
 	LastID     string
-	SHA256     string // over the redacted pages, in order, hex
+	SHA256     string // over the redacted records in the order read, each with a line feed after it, hex
 	Reason     string // why it is not complete; empty when it is
 	Run        int64  // set by the ledger
 	RecordedAt time.Time

@@ -34,7 +34,7 @@ func tables() []table {
 		{name: "budgets", columns: []string{"source", "budget_id", "alt_id", "name", "zone", "start_date", "end_date", "recurs", "observed_at"}},
 		{name: "rejects", columns: []string{"source", "provider", "stream", "identity", "external_id", "field", "reason", "page", "received_at", "payload"}, closes: true},
 		{name: "notes", columns: []string{"source", "stream", "external_id", "code", "field", "detail"}, closes: true},
-		{name: "completeness", columns: []string{"source", "stream", "window_from", "window_to", "verdict", "pages", "records", "total", "rejected", "duplicates", "retries", "first_id", "last_id", "sha256", "reason", "recorded_at"}},
+		{name: "completeness", columns: []string{"source", "stream", "window_from", "window_to", "verdict", "pages", "records", "total", "rejected", "duplicates", "retries", "restarts", "first_id", "last_id", "sha256", "reason", "recorded_at"}},
 		{name: "fundings", columns: []string{"funding_id", "reference", "amount_minor", "currency", "sent_at", "date_only", "sent_text", "card_id", "source", "note", "file", "line"}},
 		{name: "funding_events", columns: []string{"file", "funding_id", "present"}},
 		{name: "findings", columns: findingColumns(), closes: true},
@@ -53,13 +53,14 @@ func tableNamed(name string) table {
 	return table{name: name} // cannot happen: callers name tables of the list
 }
 
-// rowHash is SHA-256 over the table's name, the commit and the columns, each with its kind and length, so that no two rows
-// have the same text to hash.
-func rowHash(h hash.Hash, t table, seq int64, values []any) []byte {
+// rowHash is SHA-256 over the table's name, the commit, the row's id and the columns, each with its kind and length, so that
+// no two rows have the same text to hash. What is no row of a table has the id 0.
+func rowHash(h hash.Hash, t table, seq, id int64, values []any) []byte {
 	h.Reset()
 	var b []byte
 	b = append(b, t.name...)
 	b = binary.BigEndian.AppendUint64(append(b, 0), uint64(seq))
+	b = binary.BigEndian.AppendUint64(b, uint64(id))
 	for _, v := range values {
 		switch v := v.(type) {
 		case nil:
@@ -82,7 +83,7 @@ func rowHash(h hash.Hash, t table, seq int64, values []any) []byte {
 
 // closeHash is what the closing of a row adds to its commit's digest.
 func closeHash(h hash.Hash, t table, seq, id int64) []byte {
-	return rowHash(h, table{name: t.name + closedPart}, seq, []any{id})
+	return rowHash(h, table{name: t.name + closedPart}, seq, id, nil)
 }
 
 // tx is one writing transaction, which becomes one commit of the chain.
@@ -92,6 +93,7 @@ type tx struct {
 	prev   []byte
 	sum    hash.Hash // for single rows
 	digest parts
+	last   map[string]int64 // the highest id of a table that this transaction inserted into
 }
 
 // Statements are bounded in parameters: SQLite takes 32,766, and long statements gain nothing.
@@ -100,20 +102,31 @@ const (
 	maxIDs        = 500
 )
 
-// insert stores rows, each with the table's columns.
+// insert stores rows, each with the table's columns. It numbers them itself: a row's id is part of its hash.
 func (t *tx) insert(ctx context.Context, name string, rows [][]any) error {
+	if len(rows) == 0 {
+		return nil
+	}
 	into := tableNamed(name)
-	width := len(into.columns) + 2
+	if _, ok := t.last[name]; !ok {
+		var last int64
+		if err := t.GetContext(ctx, &last, `SELECT COALESCE(MAX(id), 0) FROM `+name); err != nil {
+			return fmt.Errorf("number rows of %s: %w", name, err)
+		}
+		t.last[name] = last
+	}
+	width := len(into.columns) + 3
 	for len(rows) > 0 {
 		n := min(len(rows), maxParameters/width)
 		args := make([]any, 0, n*width)
 		for _, row := range rows[:n] {
-			h := rowHash(t.sum, into, t.seq, row)
+			t.last[name]++
+			h := rowHash(t.sum, into, t.seq, t.last[name], row)
 			t.digest.add(name, h)
-			args = append(append(args, t.seq, h), row...)
+			args = append(append(args, t.last[name], t.seq, h), row...)
 		}
 		mark := "(?" + strings.Repeat(", ?", width-1) + ")"
-		query := "INSERT INTO " + name + " (commit_seq, hash, " + strings.Join(into.columns, ", ") + ") VALUES " +
+		query := "INSERT INTO " + name + " (id, commit_seq, hash, " + strings.Join(into.columns, ", ") + ") VALUES " +
 			mark + strings.Repeat(", "+mark, n-1)
 		if _, err := t.ExecContext(ctx, t.Rebind(query), args...); err != nil {
 			return fmt.Errorf("insert into %s: %w", name, err)
@@ -171,7 +184,7 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 	if err != nil {
 		return fmt.Errorf("begin %s: %w", kind, err)
 	}
-	t := &tx{Tx: inner, sum: sha256.New(), digest: parts{}}
+	t := &tx{Tx: inner, sum: sha256.New(), digest: parts{}, last: map[string]int64{}}
 	defer func() {
 		if err != nil {
 			_ = inner.Rollback() // the error that led here says more
@@ -240,12 +253,12 @@ func (p parts) sum() (digest []byte, counts string) {
 		}
 	}
 	counts = strings.Join(words, " ")
-	return rowHash(sha256.New(), table{name: counts}, 0, sums), counts
+	return rowHash(sha256.New(), table{name: counts}, 0, 0, sums), counts
 }
 
 // rootOf links a commit to the chain before it.
 func rootOf(prev []byte, seq, run int64, kind, counts string, digest []byte) []byte {
-	return rowHash(sha256.New(), table{name: "commits"}, seq, []any{prev, run, kind, counts, digest})
+	return rowHash(sha256.New(), table{name: "commits"}, seq, 0, []any{prev, run, kind, counts, digest})
 }
 
 // micros is an instant as it is stored; nil for the zero instant.

@@ -107,7 +107,7 @@ func tampered(t *testing.T, file []byte, root string, statements ...string) stri
 
 type column struct{ name, kind string }
 
-// chained lists the columns of every table that Verify must watch, but for row ids: their order is part of the digest.
+// chained lists the columns of every table that Verify must watch.
 func chained(t *testing.T, file []byte) map[string][]column {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "tieout.db")
@@ -131,7 +131,7 @@ func chained(t *testing.T, file []byte) map[string][]column {
 
 func columnsOf(t *testing.T, db *sql.DB, table string) []column {
 	t.Helper()
-	rows, err := db.QueryContext(t.Context(), `SELECT name, type FROM pragma_table_info(?) WHERE name <> 'id'`, table)
+	rows, err := db.QueryContext(t.Context(), `SELECT name, type FROM pragma_table_info(?)`, table)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -178,8 +178,8 @@ func TestVerify(t *testing.T) {
 				change := map[string]string{
 					"TEXT": c.name + ` || 'x'`, "INTEGER": `COALESCE(` + c.name + `, 0) + 1`, "BLOB": `CAST(` + c.name + ` || 'x' AS BLOB)`,
 				}[c.kind]
-				if c.name == "seq" {
-					change = `seq + 1000`
+				if c.name == "seq" || c.name == "id" {
+					change = c.name + ` + 1000`
 				}
 				seen("changed "+c.name, `UPDATE `+table+` SET `+c.name+` = `+change+first)
 			}
@@ -192,7 +192,9 @@ func TestVerify(t *testing.T) {
 			if table != "fundings" { // its ids are unique by the table itself
 				copied := make([]string, 0, len(columns))
 				for _, c := range columns {
-					copied = append(copied, c.name)
+					if c.name != "id" {
+						copied = append(copied, c.name)
+					}
 				}
 				list := strings.Join(copied, ", ")
 				seen("copied a row", `DROP INDEX IF EXISTS entries_current`, `DROP INDEX IF EXISTS cards_current`, `DROP INDEX IF EXISTS links_from`,
@@ -201,13 +203,12 @@ func TestVerify(t *testing.T) {
 			if table == "run_events" || table == "completeness" {
 				return // one row a commit
 			}
-			// Both rows hold by themselves, as would one whose hash was computed anew.
 			problem := tampered(t, file, root, `CREATE TEMP TABLE pair AS SELECT MIN(id) AS a, MAX(id) AS b FROM `+table+`
 					WHERE commit_seq = (SELECT commit_seq FROM `+table+` GROUP BY commit_seq HAVING COUNT(*) > 1 ORDER BY commit_seq LIMIT 1);
 				UPDATE `+table+` SET id = -1 WHERE id = (SELECT a FROM pair);
 				UPDATE `+table+` SET id = (SELECT a FROM pair) WHERE id = (SELECT b FROM pair);
 				UPDATE `+table+` SET id = (SELECT b FROM pair) WHERE id = -1`)
-			if !strings.Contains(problem, "its rows do not give its digest") {
+			if !strings.Contains(problem, table) {
 				t.Errorf("swapped two rows of one commit: %q", problem)
 			}
 		})
@@ -278,7 +279,7 @@ func TestVerify(t *testing.T) {
 	t.Run("AnEmptyLedgerHolds", func(t *testing.T) {
 		l := fresh(t)
 		v, err := l.Verify(t.Context(), "")
-		if err != nil || v != (ledger.Verification{}) {
+		if err != nil || v.Rows+v.Commits != 0 || v.Problem != "" || len(v.Totals) != 0 {
 			t.Errorf("%+v %v", v, err)
 		}
 		if root := mustRoot(t, l); root != "" {

@@ -218,6 +218,7 @@ CREATE TABLE completeness (
     rejected    INTEGER NOT NULL,
     duplicates  INTEGER NOT NULL,
     retries     INTEGER NOT NULL,
+    restarts    INTEGER NOT NULL, -- times that the walk began again
     first_id    TEXT    NOT NULL,
     last_id     TEXT    NOT NULL,
     sha256      TEXT    NOT NULL,
