@@ -130,10 +130,20 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 	}
 	input := reports.Input{
 		View: view, Period: period, Entity: p.Entity, AsOf: asOf, Reconciled: reconciled, Version: p.Version, Root: asOf.Root,
-		BooksKnown: books, Parameters: inForce(reconciled, p.Parameters), Judgements: checks.judgements, Changes: changes,
+		BooksKnown: books, Parameters: inForce(reconciled, p.Parameters), Judgements: checks.judgements, Changes: changes, Drifts: checks.drifts,
 		Findings: func(ctx context.Context) iter.Seq2[schema.Finding, error] {
 			return p.Ledger.Findings(ctx, ledger.FindingFilter{Period: r.Period, AsOf: asOf.ID})
 		},
+		History: func(ctx context.Context) iter.Seq2[schema.FindingEvent, error] {
+			return p.Ledger.History(ctx, asOf.ID, nil)
+		},
+	}
+	if changes.Since > 0 {
+		before, err := p.Ledger.Run(ctx, changes.Since)
+		if err != nil {
+			return result, fmt.Errorf("report: %w", err)
+		}
+		input.Before = before.StartedAt
 	}
 	result.Complete = true
 	for _, s := range p.Sources {
@@ -168,13 +178,15 @@ func inForce(reconciled schema.Run, today []reports.Parameter) []reports.Paramet
 // rechecked is what the checks say as of a report's run: findings alone would leave silence to be taken for agreement.
 type rechecked struct {
 	judgements []schema.Judgement
-	incomplete map[string]string // by source, what is not complete
+	drifts     map[reports.FigureKey]schema.Finding // what explains the judgements that differ
+	incomplete map[string]string                    // by source, what is not complete
 }
 
 // recheck runs the checks again, as of the report's run. Findings are not taken from here: those that the report shows are
 // the stored ones, with their life.
 func (p *Pipeline) recheck(ctx context.Context, view schema.View, period schema.Period) (rechecked, error) {
-	r := rechecked{incomplete: map[string]string{}}
+	r := rechecked{drifts: map[reports.FigureKey]schema.Finding{}, incomplete: map[string]string{}}
+	drifts := map[string]schema.Finding{}
 	for _, check := range reconcile.Checks(p.Checks) {
 		for outcome, err := range check.Run(ctx, view, period) {
 			if err != nil {
@@ -183,9 +195,17 @@ func (p *Pipeline) recheck(ctx context.Context, view schema.View, period schema.
 			if outcome.Judgement != nil {
 				r.judgements = append(r.judgements, *outcome.Judgement)
 			}
+			if f := outcome.Finding; f != nil && f.Code == schema.BalanceDrift {
+				drifts[f.ID()] = *f
+			}
 			if f := outcome.Finding; f != nil && f.Code == schema.IncompleteExtract && r.incomplete[f.Source] == "" {
 				r.incomplete[f.Source] = f.Message
 			}
+		}
+	}
+	for _, j := range r.judgements {
+		if f, ok := drifts[j.FindingID]; ok {
+			r.drifts[reports.KeyOf(j)] = f
 		}
 	}
 	return r, nil

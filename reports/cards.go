@@ -10,6 +10,9 @@ import (
 	"github.com/tieout/tieout/schema/money"
 )
 
+// cardsSheet is where the cards stand.
+const cardsSheet = "Cards"
+
 // cardLine is one card with one of its limits.
 type cardLine struct {
 	schema.Card
@@ -142,7 +145,8 @@ func (f *facts) cardsCSV() table.Table {
 }
 
 func (f *facts) cardsTable() table.Table {
-	return list("Cards", f.cards, []column[cardLine]{
+	return list(cardsSheet, f.cards, []column[cardLine]{
+		count(colCardNo, 7, func(c cardLine) any { return f.cardNumber(c.Source, c.ID) }),
 		text(colSource, 13, func(c cardLine) string { return c.Source }),
 		text("Card name", 24, func(c cardLine) string { return c.Name }),
 		text("Last 4", 8, func(c cardLine) string { return c.Last4 }),

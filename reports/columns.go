@@ -38,6 +38,21 @@ func instant[T any](name string, cell func(T) any) column[T] {
 	return column[T]{table.Column{Name: name, Kind: table.Instant, Width: 19}, cell}
 }
 
+// day is a calendar date.
+func day[T any](name string, cell func(T) table.Date) column[T] {
+	return column[T]{table.Column{Name: name, Kind: table.Day, Width: 11}, func(v T) any { return cell(v) }}
+}
+
+// linked is a text that leads somewhere, where cell makes a link of it.
+func linked[T any](name string, width int, cell func(T) any) column[T] {
+	return column[T]{table.Column{Name: name, Width: width}, cell}
+}
+
+// count is a number that may be unknown, or a formula.
+func count[T any](name string, width int, cell func(T) any) column[T] {
+	return column[T]{table.Column{Name: name, Kind: table.Number, Width: width}, cell}
+}
+
 // toFill is an empty column for people.
 func toFill[T any](name string, width int, choices ...string) column[T] {
 	return column[T]{table.Column{Name: name, Width: width, Wrap: true, Fill: true, Choices: choices}, func(T) any { return nil }}

@@ -4,9 +4,11 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"hash/crc32"
 	"iter"
 	"math/big"
 	"slices"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -19,11 +21,29 @@ import (
 type facts struct {
 	Input
 	findings     []schema.Finding // in the order of reports
-	totals       []total          // by source, currency; the line of rejects last in its source
+	findingAt    map[string]table.Link
+	totals       []total // by source, currency; the line of rejects last in its source
 	ledgerLen    int
 	cutoffLen    int
 	cards        []cardLine
+	cardNo       map[cardKey]int64   // as sheets number the cards
+	cardRow      map[cardKey]int     // on the sheet Cards
+	entryAt      map[string]position // the entries that findings name
+	namedBy      map[string][]string
+	spend        map[money.Currency]spendDays
 	completeness []reading
+	history      map[string][]string // by finding id, a line for each event
+	changesLen   int
+	changeSums   []*changeTotal // by source, currency
+}
+
+// cardKey identifies a card.
+type cardKey struct{ source, id string }
+
+// position is when an entry occurred and its row on the sheet Ledger; 0: it is not there.
+type position struct {
+	occurred time.Time
+	row      int
 }
 
 // gather reads what the tables need to know beforehand.
@@ -39,15 +59,80 @@ func gather(ctx context.Context, in Input) (*facts, error) {
 		f.findings = append(f.findings, finding)
 	}
 	slices.SortFunc(f.findings, inReportOrder)
-	if err := f.count(ctx); err != nil {
-		return nil, err
-	}
+	f.placeFindings()
 	var err error
 	if f.cards, err = readCards(ctx, in); err != nil {
 		return nil, err
 	}
+	f.numberCards()
+	if err := f.readHistory(ctx); err != nil {
+		return nil, err
+	}
+	if err := f.gatherChanges(ctx); err != nil {
+		return nil, err
+	}
+	if err := f.count(ctx); err != nil {
+		return nil, err
+	}
 	f.completeness, err = readCompleteness(ctx, in)
 	return f, err
+}
+
+// placeFindings finds the row of each finding, and which entries it names.
+func (f *facts) placeFindings() {
+	f.findingAt, f.entryAt, f.namedBy = map[string]table.Link{}, map[string]position{}, map[string][]string{}
+	for _, s := range findingSheets() {
+		for i, x := range f.findingsOf(s) {
+			f.findingAt[x.ID()] = table.Link{Sheet: s.sheet, Row: i + 1, Text: x.ID()}
+		}
+	}
+	for _, x := range f.findings {
+		for _, id := range append(slices.Clone(x.Evidence), x.EntryID) {
+			if id == "" {
+				continue
+			}
+			f.entryAt[id] = position{}
+			if !slices.Contains(f.namedBy[id], x.ID()) {
+				f.namedBy[id] = append(f.namedBy[id], x.ID())
+			}
+		}
+	}
+}
+
+// numberCards gives each card a number, by which sheets refer to it: a spreadsheet takes ids that differ in case, or "7" and
+// "007", for the same.
+func (f *facts) numberCards() {
+	f.cardNo, f.cardRow = map[cardKey]int64{}, map[cardKey]int{}
+	for i, c := range f.cards {
+		k := cardKey{c.Source, c.ID}
+		if f.cardNo[k] == 0 {
+			f.cardNo[k], f.cardRow[k] = int64(len(f.cardNo)+1), i+1
+		}
+	}
+}
+
+// cardNumber is the number of a card; nil where no list contains it.
+func (f *facts) cardNumber(source, id string) any {
+	if n := f.cardNo[cardKey{source, id}]; n > 0 {
+		return n
+	}
+	return nil
+}
+
+// cardLink leads to a card's row on the sheet Cards.
+func (f *facts) cardLink(source, id, text string) any {
+	if row := f.cardRow[cardKey{source, id}]; row > 0 && text != "" {
+		return table.Link{Sheet: cardsSheet, Row: row, Text: text}
+	}
+	return text
+}
+
+// entryLink leads to an entry's row on the sheet Ledger.
+func (f *facts) entryLink(id, text string) any {
+	if at := f.entryAt[id]; at.row > 0 {
+		return table.Link{Sheet: ledgerSheet, Row: at.row, Text: text}
+	}
+	return text
 }
 
 // inReportOrder puts what wants attention first: what is not resolved, then by severity; then by code, source, card and time.
@@ -83,16 +168,29 @@ type total struct {
 	source                     string
 	currency                   money.Currency
 	records, entries, rejected int64
+	known                      int64    // rejected, of a record that stands in this table already: as an entry, or as another reject
 	debits, credits            *big.Int // minor units of counted entries
+	amounts                    *big.Int // of entries of every status: a hash total
+	ids                        int64    // sum of idHash: a hash total
 	posted, pending, declined  int64
+	other                      int64 // of every other status
+}
+
+func newTotal(source string, c money.Currency) *total {
+	return &total{source: source, currency: c, debits: new(big.Int), credits: new(big.Int), amounts: new(big.Int)}
 }
 
 func (t total) net() *big.Int { return new(big.Int).Add(t.debits, t.credits) }
+
+// counted is how many entries sums count.
+func (t total) counted() int64 { return t.posted + t.pending }
 
 // add counts an entry. Sums are of counted entries; they may leave int64 and stay exact.
 func (t *total) add(e schema.Entry) {
 	t.records++
 	t.entries++
+	t.ids += idHash(e)
+	t.amounts.Add(t.amounts, big.NewInt(e.Amount.Minor()))
 	switch e.Status {
 	case schema.Posted:
 		t.posted++
@@ -100,6 +198,8 @@ func (t *total) add(e schema.Entry) {
 		t.pending++
 	case schema.Declined:
 		t.declined++
+	default:
+		t.other++
 	}
 	switch {
 	case !e.Status.Counted():
@@ -109,6 +209,10 @@ func (t *total) add(e schema.Entry) {
 		t.credits.Add(t.credits, big.NewInt(e.Amount.Minor()))
 	}
 }
+
+// idHash is a number made of an entry's id. Its sum means nothing, and is another one as soon as an entry is missing, there
+// twice, or exchanged for another. A million of them stay far within what a spreadsheet adds exactly.
+func idHash(e schema.Entry) int64 { return int64(crc32.ChecksumIEEE([]byte(e.ID()))) }
 
 // figure is a sum as decimal text with the digits of its currency; unknown without one.
 func figure(sum *big.Int, c money.Currency) any {
@@ -129,7 +233,7 @@ func (f *facts) count(ctx context.Context) error {
 	line := func(source string, c money.Currency) *total {
 		k := key{source, c.Code()}
 		if totals[k] == nil {
-			totals[k] = &total{source: source, currency: c, debits: new(big.Int), credits: new(big.Int)}
+			totals[k] = newTotal(source, c)
 		}
 		return totals[k]
 	}
@@ -141,25 +245,39 @@ func (f *facts) count(ctx context.Context) error {
 		t := line(r.Source, money.Currency{})
 		t.rejected++
 		id := identity{r.Source, r.ExternalID}
-		if r.ExternalID != "" && r.Stream == schema.Transactions {
-			rejected[id] = true
-		} else {
+		switch {
+		case r.ExternalID == "" || r.Stream != schema.Transactions:
 			t.records++
+		case rejected[id]:
+			t.known++
+		default:
+			rejected[id] = true
 		}
 	}
-	for e, err := range f.View.Entries.Entries(ctx, schema.EntryFilter{}) {
+	f.spend = map[money.Currency]spendDays{}
+	for e, err := range f.View.Entries.Entries(ctx, schema.EntryFilter{ByTime: true}) { // in the order of the sheet
 		if err != nil {
 			return fmt.Errorf("read entries: %w", err)
 		}
-		if len(rejected) > 0 {
-			delete(rejected, identity{e.Source, e.ExternalID})
+		if id := (identity{e.Source, e.ExternalID}); rejected[id] {
+			delete(rejected, id)
+			line(e.Source, money.Currency{}).known++
 		}
-		if f.Period.Contains(e.OccurredAt) {
+		inside := f.Period.Contains(e.OccurredAt)
+		if inside {
 			f.ledgerLen++
 			line(e.Source, e.Amount.Currency()).add(e)
+			f.addSpend(e)
 		}
 		if f.straddles(e) {
 			f.cutoffLen++
+		}
+		if _, ok := f.entryAt[e.ID()]; ok {
+			at := position{occurred: e.OccurredAt}
+			if inside {
+				at.row = f.ledgerLen
+			}
+			f.entryAt[e.ID()] = at
 		}
 	}
 	for id := range rejected {

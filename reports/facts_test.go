@@ -191,7 +191,7 @@ func TestSummary_SumsOfCurrenciesStayApart(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	var all []total
+	var all []*total
 	for _, x := range f.totals {
 		if x.currency.Code() != "" {
 			all = sumInto(all, x)

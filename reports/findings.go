@@ -1,8 +1,11 @@
 package reports
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tieout/tieout/reports/table"
 	"github.com/tieout/tieout/schema"
@@ -12,7 +15,16 @@ import (
 const (
 	colCode     = "Check"
 	colSeverity = "Severity"
+	colFinding  = "Finding"
+	colSince    = "Since"
+	colAge      = "Age (days)"
+
+	colUnexplained = "Unexplained"
+	colExplanation = "Explanation"
 )
+
+// judgedOn is the name of the cell with the day that ages count to.
+const judgedOn = "judged_on"
 
 // findingSheet is a sheet of findings and what its figures are called there.
 type findingSheet struct {
@@ -50,7 +62,7 @@ func (f *facts) findingsOf(s findingSheet) []schema.Finding {
 // findingTable is a sheet of findings. It ends with columns for people to fill; `findings import` reads them back by the
 // column Finding.
 func (f *facts) findingTable(s findingSheet) table.Table {
-	columns := slices.Concat(s.mainColumns(), s.moreColumns(), []column[schema.Finding]{
+	columns := slices.Concat(f.mainColumns(s), f.moreColumns(s), []column[schema.Finding]{
 		toFill[schema.Finding]("Disposition", 14, dispositions()...),
 		toFill[schema.Finding]("Reviewer", 14),
 		toFill[schema.Finding]("Note", 32),
@@ -60,51 +72,137 @@ func (f *facts) findingTable(s findingSheet) table.Table {
 
 // shortTable is the findings of a sheet with what is needed to understand them.
 func (f *facts) shortTable(s findingSheet) table.Table {
-	return list(s.sheet, f.findingsOf(s), s.mainColumns())
+	return list(s.sheet, f.findingsOf(s), f.mainColumns(s))
 }
 
 // mainColumns say what was found, and fit side by side on paper.
-func (s findingSheet) mainColumns() []column[schema.Finding] {
+func (f *facts) mainColumns(s findingSheet) []column[schema.Finding] {
 	return []column[schema.Finding]{
-		text("Finding", 20, schema.Finding.ID),
+		text(colFinding, 20, schema.Finding.ID),
 		word(colSeverity, 9, func(x schema.Finding) table.Word { return severityWord(x.Severity) }),
 		word(colStatus, 12, func(x schema.Finding) table.Word { return statusWord(x.Status) }),
 		text(colSource, 12, func(x schema.Finding) string { return x.Source }),
-		text("Card name", 15, func(x schema.Finding) string { return x.CardName }),
+		linked("Card name", 15, func(x schema.Finding) any { return f.cardLink(x.Source, x.CardID, x.CardName) }),
 		text("Last 4", 7, func(x schema.Finding) string { return x.CardLast4 }),
 		long("What was found", 42, func(x schema.Finding) string { return x.Message }),
 		text(colCurrency, 9, schema.Finding.Currency),
 		amount(s.expected, func(x schema.Finding) any { return x.Expected }),
 		amount(s.actual, func(x schema.Finding) any { return x.Actual }),
-		amount(s.difference, func(x schema.Finding) any { return table.Decimal(x.Difference()) }),
+		amount(s.difference, func(x schema.Finding) any { return s.differ(x) }),
 	}
 }
 
+// differ is the difference of a finding as a formula; without one where its sides are of two currencies.
+func (s findingSheet) differ(x schema.Finding) any {
+	if !x.Expected.Known() || !x.Actual.Known() || x.Expected.Currency() != x.Actual.Currency() {
+		return table.Decimal(x.Difference())
+	}
+	return table.Calc{Plus: []any{table.Here(s.actual)}, Minus: []any{table.Here(s.expected)}, Value: table.Decimal(x.Difference())}
+}
+
 // moreColumns say what it rests on.
-func (s findingSheet) moreColumns() []column[schema.Finding] {
+func (f *facts) moreColumns(s findingSheet) []column[schema.Finding] {
 	var columns []column[schema.Finding]
 	if s.holds(schema.BalanceDrift) {
 		columns = append(columns,
-			amount("Unexplained", func(x schema.Finding) any { return x.Unexplained }),
-			text("Explanation", 15, func(x schema.Finding) string { return x.Explanation }))
+			amount(colUnexplained, func(x schema.Finding) any { return x.Unexplained }),
+			text(colExplanation, 15, func(x schema.Finding) string { return x.Explanation }))
 	}
 	return append(columns,
 		text(colCode, 17, func(x schema.Finding) string { return string(x.Code) }),
 		text("Reason", 22, func(x schema.Finding) string { return x.Reason }),
 		instant("From", func(x schema.Finding) any { return x.PeriodFrom }),
 		instant("To", func(x schema.Finding) any { return x.PeriodTo }),
+		text("Counts", 16, func(x schema.Finding) string { return x.Basis }),
+		day(colSince, f.since),
+		count(colAge, 7, func(x schema.Finding) any {
+			return table.Calc{Plus: []any{table.Named(judgedOn)}, Minus: []any{table.Here(colSince)}, Value: f.age(x)}
+		}),
 		instant("First seen", func(x schema.Finding) any { return x.FirstSeen }),
 		instant("Last seen", func(x schema.Finding) any { return x.LastSeen }),
-		text("Counts", 16, func(x schema.Finding) string { return x.Basis }),
+		text("Since the report before", 12, func(x schema.Finding) string {
+			if f.isNew(x) {
+				return "new"
+			}
+			return ""
+		}),
+		text("Assigned to", 14, func(x schema.Finding) string { return x.Assignee }),
+		long("History", 44, func(x schema.Finding) string { return strings.Join(f.history[x.ID()], "\n") }),
 		text("Reference", 18, func(x schema.Finding) string { return x.Reference }),
 		text("Card id", 16, func(x schema.Finding) string { return x.CardID }),
-		text("Entry id", 28, func(x schema.Finding) string { return x.EntryID }),
-		long("Evidence (entry ids)", 32, func(x schema.Finding) string { return strings.Join(x.Evidence, "\n") }),
+		linked("Entry id", 28, func(x schema.Finding) any { return f.entryLink(x.EntryID, x.EntryID) }),
+		column[schema.Finding]{table.Column{Name: "Evidence (entry ids)", Width: 32, Wrap: true}, f.evidence},
 	)
 }
 
-// dispositions are what a reviewer may choose: the words of `tieout findings`.
-func dispositions() []string { return []string{"acknowledge", "accept", "reopen"} }
+// evidence is the entries that a finding rests on; the cell leads to the first of them that is on the sheet Ledger, and the
+// column Findings there to all of them.
+func (f *facts) evidence(x schema.Finding) any {
+	all := strings.Join(x.Evidence, "\n")
+	for _, id := range x.Evidence {
+		if link, ok := f.entryLink(id, all).(table.Link); ok {
+			return link
+		}
+	}
+	return all
+}
+
+// readHistory reads what happened to the findings of the report, a line for each event.
+func (f *facts) readHistory(ctx context.Context) error {
+	if f.History == nil {
+		return nil
+	}
+	f.history = map[string][]string{}
+	for e, err := range f.History(ctx) {
+		if err != nil {
+			return fmt.Errorf("read the history of findings: %w", err)
+		}
+		if _, shown := f.findingAt[e.FindingID]; !shown {
+			continue
+		}
+		line := fmt.Sprintf("%s %s by %s", stamp(e.At, f.Period.Zone), e.Action, e.By)
+		if e.Action == schema.Assign {
+			line += " to " + e.Assignee
+		}
+		if e.Note != "" {
+			line += ": " + e.Note
+		}
+		f.history[e.FindingID] = append(f.history[e.FindingID], line)
+	}
+	return nil
+}
+
+// since is the day from which the age of a finding counts: that of the entry that it is about or, without one, of its
+// moment; but the day it was first seen where that was earlier, or where it is about a window.
+func (f *facts) since(x schema.Finding) table.Date {
+	at := x.SubjectAt
+	if occurred := f.entryAt[x.EntryID].occurred; x.EntryID != "" && !occurred.IsZero() {
+		at = occurred
+	} else if !x.SubjectTo.IsZero() {
+		at = x.FirstSeen
+	}
+	if at.IsZero() || !x.FirstSeen.IsZero() && x.FirstSeen.Before(at) {
+		at = x.FirstSeen
+	}
+	if at.IsZero() {
+		at = f.Period.Now
+	}
+	return f.dayOf(at)
+}
+
+// age is how many days old a finding is on the day of judging.
+func (f *facts) age(x schema.Finding) int64 {
+	return int64(date(f.dayOf(f.Period.Now)).Sub(date(f.since(x))) / (24 * time.Hour))
+}
+
+// dispositions are what a reviewer may choose.
+func dispositions() []string {
+	var words []string
+	for _, d := range schema.Dispositions() {
+		words = append(words, string(d))
+	}
+	return words
+}
 
 func severityWord(s schema.Severity) table.Word {
 	tones := map[schema.Severity]table.Tone{schema.High: table.Bad, schema.Medium: table.Warn}

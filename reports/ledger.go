@@ -2,6 +2,8 @@ package reports
 
 import (
 	"context"
+	"strings"
+	"time"
 
 	"github.com/shopspring/decimal"
 
@@ -15,10 +17,17 @@ const ledgerSheet = "Ledger"
 // Names of columns that figures of other sheets are computed from.
 const (
 	colSource   = "Source"
+	colCardNo   = "Card no."
 	colCurrency = "Currency"
 	colAmount   = "Amount"
+	colKind     = "Kind"
 	colStatus   = "Status"
 	colCounted  = "Counted"
+	colCountsAs = "Counts as"
+	colDay      = "Day"
+	colOccurred = "Occurred"
+	colPosted   = "Posted"
+	colIDHash   = "Id hash"
 )
 
 // ledgerCSV is the current version of every entry, of every status, that occurred in the period.
@@ -28,13 +37,16 @@ func (f *facts) ledgerCSV(ctx context.Context) table.Table {
 
 func (f *facts) ledgerTable(ctx context.Context) table.Table {
 	return build(ledgerSheet, f.ledgerLen, f.entries(ctx, f.Period.Window, f.occurred), []column[schema.Entry]{
-		instant("Occurred", func(e schema.Entry) any { return e.OccurredAt }),
-		instant("Posted", func(e schema.Entry) any { return e.PostedAt }),
+		day(colDay, func(e schema.Entry) table.Date { return f.dayOf(e.OccurredAt) }),
+		instant(colOccurred, func(e schema.Entry) any { return e.OccurredAt }),
+		instant(colPosted, func(e schema.Entry) any { return e.PostedAt }),
 		text(colSource, 13, func(e schema.Entry) string { return e.Source }),
+		count(colCardNo, 7, func(e schema.Entry) any { return f.cardNumber(e.Source, e.CardID) }),
 		text("Last 4", 8, func(e schema.Entry) string { return e.CardLast4 }),
-		text("Kind", 11, func(e schema.Entry) string { return string(e.Kind) }),
+		text(colKind, 11, func(e schema.Entry) string { return string(e.Kind) }),
 		text(colStatus, 11, func(e schema.Entry) string { return string(e.Status) }),
 		text(colCounted, 9, counted),
+		text(colCountsAs, 9, countsAs),
 		amount(colAmount, func(e schema.Entry) any { return e.Amount }),
 		text(colCurrency, 9, func(e schema.Entry) string { return e.Amount.Currency().Code() }),
 		amount("Original amount", func(e schema.Entry) any { return e.Original }),
@@ -43,11 +55,50 @@ func (f *facts) ledgerTable(ctx context.Context) table.Table {
 		text("Merchant category", 16, func(e schema.Entry) string { return e.MerchantCategory }),
 		text("Reference", 18, func(e schema.Entry) string { return e.Reference }),
 		text("Description", 26, func(e schema.Entry) string { return e.Description }),
+		linked("Findings", 20, f.findingsNaming),
 		text("Card id", 16, func(e schema.Entry) string { return e.CardID }),
 		text("Entry id", 32, schema.Entry.ID),
 		text("Linked entry id", 24, schema.Entry.LinkedEntryID),
 		text("Literal amount", 12, func(e schema.Entry) string { return e.Literal }),
+		number(colIDHash, idHash),
 	})
+}
+
+// dayOf is the business day of an instant.
+func (f *facts) dayOf(t time.Time) table.Date {
+	if t.IsZero() {
+		return ""
+	}
+	return table.Date(t.In(f.Period.Zone).Format(time.DateOnly))
+}
+
+// findingsNaming are the ids of the findings that name an entry; the cell leads to the first.
+func (f *facts) findingsNaming(e schema.Entry) any {
+	ids := f.namedBy[e.ID()]
+	if len(ids) == 0 {
+		return nil
+	}
+	link := f.findingAt[ids[0]]
+	link.Text = strings.Join(ids, " ")
+	return link
+}
+
+// countsAs says in which figure of a card an entry is.
+func countsAs(e schema.Entry) string {
+	if !e.Status.Counted() {
+		return ""
+	}
+	switch e.Kind {
+	case schema.Purchase, schema.Fee, schema.Reversal:
+		return "spend"
+	case schema.Refund:
+		if e.Status == schema.Posted {
+			return "spend"
+		}
+	case schema.TopUp, schema.Withdrawal:
+		return "funding"
+	}
+	return "other"
 }
 
 // cutoffCSV is the entries that happened on one side of an edge of the period and were posted on the other.

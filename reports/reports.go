@@ -5,6 +5,7 @@ package reports
 import (
 	"context"
 	"iter"
+	"time"
 
 	"github.com/tieout/tieout/schema"
 )
@@ -21,10 +22,20 @@ type Input struct {
 	Sources    []Source
 	BooksKnown bool // fundings were imported
 	Parameters []Parameter
-	Findings   func(ctx context.Context) iter.Seq2[schema.Finding, error] // of the period, every status, by finding id
-	Judgements []schema.Judgement                                         // by source, card, figure
-	Changes    schema.Changes                                             // since the report before this one; none with Since 0
+	Findings   func(ctx context.Context) iter.Seq2[schema.Finding, error]      // of the period, every status, by finding id
+	Judgements []schema.Judgement                                              // by source, card, figure
+	Drifts     map[FigureKey]schema.Finding                                    // what explains the judgements that differ
+	Changes    schema.Changes                                                  // since the report before this one; none with Since 0
+	Before     time.Time                                                       // start of the run that the report before was as of; zero: there is none
+	History    func(ctx context.Context) iter.Seq2[schema.FindingEvent, error] // of findings, in the order in which it happened; nil: it is not known
+	AgeBuckets []int                                                           // upper ends of the ages of findings, in days, ascending; none: 30, 60, 90, 180
 }
+
+// FigureKey names one figure of one card.
+type FigureKey struct{ Source, CardID, Figure string }
+
+// KeyOf is the key of what was judged.
+func KeyOf(j schema.Judgement) FigureKey { return FigureKey{j.Source, j.CardID, j.Figure} }
 
 // Source is what a report says of a configured source.
 type Source struct {

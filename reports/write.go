@@ -186,7 +186,7 @@ func (f *facts) csvTables(ctx context.Context) []table.Table {
 		}
 	}
 	return append(tables,
-		f.rollForwardCSV(ctx), f.cardsCSV(), f.ledgerCSV(ctx), f.cutoffCSV(ctx), f.completenessCSV(), f.totalsCSV(), f.parametersTable("parameters"))
+		f.rollForwardCSV(ctx), f.cardsCSV(), f.ledgerCSV(ctx), f.cutoffCSV(ctx), f.completenessCSV(), f.totalsCSV(), f.changesCSV(ctx), f.parametersTable("parameters"))
 }
 
 // names lists every file that a report can have.
@@ -220,6 +220,7 @@ func (f *facts) sheets(ctx context.Context) ([]table.Sheet, []listed) {
 	add(f.ledgerTable(ctx), table.Quiet, "Every entry of the period, of every status")
 	add(f.completenessTable(), table.Quiet, "What was read for the period, and whether to its end")
 	add(f.totalsTable(), table.Quiet, "Records, entries and sums for each source and currency")
+	add(f.changesTable(ctx), table.Quiet, "Entries that came, changed or are no longer listed since the report before")
 	add(f.parametersTable("Parameters"), table.Quiet, "Settings, tolerances and versions in force")
 	return sheets, list
 }

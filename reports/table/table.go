@@ -107,8 +107,11 @@ type (
 	Here string
 	// At is a cell of the same page, counted from 0.
 	At struct{ Line, Column int }
-	// Range is cells of one column of the same page, both ends included.
-	Range struct{ From, To At }
+	// Range is cells of one column of the same page, both ends included. With Abs, their absolute values.
+	Range struct {
+		From, To At
+		Abs      bool
+	}
 	// Named is a cell that has a name in the workbook.
 	Named string
 	// Cell is a cell of a table on another sheet; rows are counted from 1.
@@ -147,6 +150,7 @@ type Page struct {
 	Lines  []Line
 	Names  []Name
 	Charts []Chart
+	Shown  int // lines that are there to be read; those after it feed charts. 0: all
 }
 
 // Name is a name in the workbook for a cell of a page.

@@ -150,7 +150,11 @@ func (b *builder) term(v any, at place) (formula string, long bool, err error) {
 		part, row, err := t.find(v.Row)
 		return "'" + part.sheet + "'!$" + columnName(n) + "$" + strconv.Itoa(row), false, err
 	case table.Range:
-		return "SUM(" + cellName(v.From.Column+1, v.From.Line+1) + ":" + cellName(v.To.Column+1, v.To.Line+1) + ")", false, nil
+		area := cellName(v.From.Column+1, v.From.Line+1) + ":" + cellName(v.To.Column+1, v.To.Line+1)
+		if v.Abs {
+			return "SUMPRODUCT(ABS(" + area + "))", false, nil
+		}
+		return "SUM(" + area + ")", false, nil
 	}
 	ref, value, err := at.beside(v)
 	if err != nil {

@@ -58,6 +58,7 @@ type builder struct {
 	styles map[look]int
 	tables map[string]footed
 	names  map[string]string // of cells, to where they are
+	drawn  int               // charts
 }
 
 // footed is where the columns of a table lie.
@@ -415,11 +416,8 @@ func (b *builder) tableNames(p sheetPart, f frame) error {
 	if err := b.file.AutoFilter(p.sheet, "A1:"+f.last, nil); err != nil {
 		return err
 	}
-	titles := "'" + p.sheet + "'!$1:$1"
-	if f.paper.wide > 1 {
-		titles = "'" + p.sheet + "'!$A:$A," + titles
-	}
-	return b.file.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: titles, Scope: p.sheet})
+	// Not the first column as well: gnumeric does not understand both at once.
+	return b.file.SetDefinedName(&excelize.DefinedName{Name: "_xlnm.Print_Titles", RefersTo: "'" + p.sheet + "'!$1:$1", Scope: p.sheet})
 }
 
 func tabColor(tone table.Tone) string {

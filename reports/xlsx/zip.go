@@ -17,8 +17,15 @@ import (
 	"time"
 )
 
-// contentTypes is the part whose elements excelize writes in an order that changes from build to build.
-const contentTypes = "[Content_Types].xml"
+const (
+	contentTypes = "[Content_Types].xml"
+	styleSheet   = "xl/styles.xml"
+)
+
+// edited are the parts of excelize's that do not go into the archive as they are.
+func edited() map[string]func([]byte) ([]byte, error) {
+	return map[string]func([]byte) ([]byte, error){contentTypes: sortTypes, styleSheet: plainRoot}
+}
 
 // level of compression: half the time of the default, for a file that is a tenth larger.
 const level = 3
@@ -41,7 +48,8 @@ type part struct {
 	size       int64
 	crc        hash.Hash32
 	deflate    *flate.Writer
-	buffer     *bytes.Buffer // of the part that is sorted before it is compressed; else nil
+	edit       func([]byte) ([]byte, error) // before it is compressed; nil: nothing
+	buffer     bytes.Buffer                 // of a part that is edited
 }
 
 // newZipWriter spools into the folder dir. The caller removes it with discard.
@@ -78,16 +86,13 @@ func (z *zipWriter) start(name string) (io.Writer, error) {
 	if err != nil {
 		return nil, err
 	}
-	p := &part{name: name, from: from, crc: crc32.NewIEEE()}
-	if name == contentTypes {
-		p.buffer = new(bytes.Buffer)
-	}
+	p := &part{name: name, from: from, crc: crc32.NewIEEE(), edit: edited()[name]}
 	if p.deflate, err = flate.NewWriter(z.spool, level); err != nil {
 		return nil, err
 	}
 	z.parts = append(z.parts, p)
-	if p.buffer != nil {
-		return p.buffer, nil
+	if p.edit != nil {
+		return &p.buffer, nil
 	}
 	return p, nil
 }
@@ -106,12 +111,12 @@ func (z *zipWriter) finish() error {
 		return nil
 	}
 	p := z.parts[len(z.parts)-1]
-	if p.buffer != nil {
-		sorted, err := sortTypes(p.buffer.Bytes())
+	if p.edit != nil {
+		text, err := p.edit(p.buffer.Bytes())
 		if err != nil {
 			return err
 		}
-		if _, err := p.Write(sorted); err != nil {
+		if _, err := p.Write(text); err != nil {
 			return err
 		}
 	}
@@ -170,6 +175,7 @@ type typed struct {
 	ContentType string `xml:"ContentType,attr"`
 }
 
+// sortTypes puts in order what excelize writes in an order that changes from build to build.
 func sortTypes(part []byte) ([]byte, error) {
 	var t types
 	if err := xml.Unmarshal(part, &t); err != nil {
@@ -185,4 +191,15 @@ func sortTypes(part []byte) ([]byte, error) {
 		return nil, fmt.Errorf("%s: %w", contentTypes, err)
 	}
 	return append([]byte(xml.Header), sorted...), nil
+}
+
+// plainRoot leaves of the namespaces that excelize declares for every styled workbook the one that is used: gnumeric
+// complains of the others.
+func plainRoot(part []byte) ([]byte, error) {
+	_, after, found := bytes.Cut(part, []byte("<styleSheet "))
+	_, children, ended := bytes.Cut(after, []byte(">"))
+	if !found || !ended {
+		return nil, fmt.Errorf("%s: no style sheet", styleSheet)
+	}
+	return append([]byte(xml.Header+`<styleSheet xmlns="http://schemas.openxmlformats.org/spreadsheetml/2006/main">`), children...), nil
 }
