@@ -45,7 +45,7 @@ func newSite(t *testing.T, config sandbox.Config, wrap func(http.Handler) http.H
 		config.Zone = time.UTC
 	}
 	s := &site{dir: t.TempDir(), world: sandbox.New(config)}
-	handler := s.world.Handler()
+	handler := s.world.Handler(sandbox.WithControl())
 	if wrap != nil {
 		handler = wrap(handler)
 	}

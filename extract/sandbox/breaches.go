@@ -32,10 +32,22 @@ func (w *World) reported(c *card) (found []Answer) {
 		return nil
 	}
 	for _, h := range w.histories(c) {
+		within := int64(-1) // the spend seen last, if it was within the limit then: a limit lowered after the spend is no breach
 		for n, s := range h.seen {
 			amount, ok := h.stated(n)
+			if s.period.from == 0 || n > 0 && h.seen[n-1].period.from != s.period.from {
+				within = -1
+			}
+			switch {
+			case !ok:
+				continue
+			case s.figure <= amount || s.period.from != 0 && s.figure <= within:
+				within = s.figure
+				continue
+			}
+			within = -1
 			last := !slices.ContainsFunc(h.seen[n+1:], func(later sighting) bool { return later.period.from == s.period.from })
-			if !ok || !last || s.at < w.from || s.figure <= amount {
+			if !last || s.at < w.from {
 				continue
 			}
 			a := c.answer(schema.LimitBreach, "reported-over-limit", h.severity(n, s.figure)).of(amount, s.figure)
