@@ -99,7 +99,7 @@ func slashTransaction(f fields) schema.Entry {
 }
 
 // slashCategory is the category of the list that a row came from. A row does not carry it, so one that was read again by
-// its id is known only by what stands in it: feeInfo, or a card.
+// its id, or that its list cannot vouch for, is known only by what stands in it: feeInfo, or a card.
 func slashCategory(f fields, card string) string {
 	switch {
 	case f.record.Category != "":
@@ -109,7 +109,7 @@ func slashCategory(f fields, card string) string {
 	case card != "":
 		return "card"
 	}
-	f.reject("cardId", "missing on a row that was read by its id, so that its category is not known; it is read again with its list", nil)
+	f.reject("cardId", "missing on a row that does not say its category otherwise, so that nobody knows whether a card paid; it is read again with its list", nil)
 	return ""
 }
 

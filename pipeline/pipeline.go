@@ -288,6 +288,7 @@ func sourceResult(name string, streams []streamOutcome) SourceResult {
 
 // syncSource reads every stream of a source in the extractor's order.
 func (p *Pipeline) syncSource(ctx context.Context, run schema.Run, s Source) []streamOutcome {
+	var cards error
 	return p.eachStream(ctx, s, func(stream schema.Stream) streamOutcome {
 		switch {
 		case byID(stream):
@@ -295,7 +296,14 @@ func (p *Pipeline) syncSource(ctx context.Context, run schema.Run, s Source) []s
 			if err != nil {
 				return failed(stream, err)
 			}
+			if len(ids) == 0 && cards != nil { // to have asked for none of them would pass for complete
+				return failed(stream, fmt.Errorf("fetch %s (%s): no card is known, and the cards could not be listed", stream, s.Name))
+			}
 			return p.fetch(ctx, run, s, stream, ids)
+		case stream == schema.Cards:
+			o := p.walk(ctx, run, s, stream, p.snapshot())
+			cards = o.err
+			return o
 		case stream == schema.Budgets:
 			return p.syncBudgets(ctx, run, s)
 		case stream.Snapshot():

@@ -142,10 +142,12 @@ func (r *reader) page(ctx context.Context, at *paginate.Place[state]) (extract.P
 		at.State = state{Items: s.items, PerPage: true, Restarts: at.State.Restarts}
 	}
 	base := schema.Record{Source: r.config.Source, Provider: schema.Bitnob, Stream: r.stream, ReceivedAt: s.ReceivedAt}
+	fresh := len(s.rows) == 0
 	for _, row := range s.rows {
 		record := r.redactors[r.stream].Record(base, row, "id")
 		if _, first := r.seen.Note(0, record.ExternalID); first {
 			at.State.Rows++
+			fresh = true
 		}
 		created, ok := row.Instant("createdAt")
 		if ok && !r.stream.Snapshot() && !r.window.Contains(created) {
@@ -161,6 +163,9 @@ func (r *reader) page(ctx context.Context, at *paginate.Place[state]) (extract.P
 	}
 	// A number beyond the last page can only be empty, whatever hasNextPage says of it.
 	more := s.more && !(len(s.rows) == 0 && s.pages >= 0 && int64(s.number) > s.pages)
+	if !fresh && more {
+		return extract.Page{}, paginate.Stop{}, errors.New("the page brings no new row, but says that another follows: the list would never end")
+	}
 	if problem := changed(s, more, at.State); problem != "" {
 		if at.State.Restarts < maxRestarts {
 			at.State = state{Restarts: at.State.Restarts + 1, Fresh: true}

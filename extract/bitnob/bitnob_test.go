@@ -235,6 +235,15 @@ func TestTransactions(t *testing.T) {
 			t.Errorf("got %+v", o)
 		}
 	})
+	t.Run("AreAnErrorWhenEveryPageIsTheFirst", func(t *testing.T) {
+		o := read(t, everything, func(w http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(w, `{"status":true,"data":{"cardTransactions":[%s]},"meta":{"itemCount":5,"pageCount":3,"hasNextPage":true}}`, strings.Join(rows(2), ","))
+		})
+		want := "list transactions (bitnob-main, beginning..2026-09-01, page 2): the page brings no new row, but says that another follows: the list would never end"
+		if o.err == nil || o.err.Error() != want || o.requests != 2 {
+			t.Errorf("got %+v", o)
+		}
+	})
 	t.Run("AreAnErrorWhenTheEnvelopeSaysSo", func(t *testing.T) {
 		o := read(t, everything, func(w http.ResponseWriter, _ *http.Request) {
 			fmt.Fprint(w, `{"status":false,"message":"Invalid secret key","data":null}`)

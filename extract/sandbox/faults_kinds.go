@@ -147,7 +147,7 @@ func movements() []FaultKind {
 	paged := func(t aim) bool { return t.list != nil && t.list.page != "" }
 	later := func(t aim) bool { return paged(t) && t.list.at(t.request.URL.Query()) != "" }
 	return []FaultKind{
-		{Name: "repeated-cursor", Meaning: "a later page names itself as the next; where pages have numbers, the one before comes again", can: later, strike: (*strike).repeat},
+		{Name: "repeated-cursor", Meaning: "a later page names itself as the next; where pages have numbers, the first comes again", can: later, strike: (*strike).repeat},
 		{Name: "expired-cursor", Meaning: "a later page is refused: its cursor is not accepted", can: later, strike: func(s *strike, rw http.ResponseWriter) {
 			s.change(func(q url.Values) { q.Set(s.list.page, "expired") })
 			s.pass(rw)
@@ -291,8 +291,7 @@ func (s *strike) huge(rw http.ResponseWriter) {
 func (s *strike) repeat(rw http.ResponseWriter) {
 	at := s.list.at(s.request.URL.Query())
 	if s.list.next == "" {
-		n, _ := strconv.Atoi(at)
-		s.change(func(q url.Values) { q.Set(s.list.page, strconv.Itoa(max(1, n-1))) })
+		s.change(func(q url.Values) { q.Set(s.list.page, "1") })
 	}
 	s.edit(rw, func(p opened) {
 		p.set(s.list.next, at)

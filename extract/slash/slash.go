@@ -50,7 +50,7 @@ func New(c extract.Config) (extract.Extractor, error) {
 		header.Set("x-legal-entity", c.LegalEntity)
 	}
 	remedies := map[int]string{
-		http.StatusBadRequest: fmt.Sprintf("a user-scoped key needs legal_entity of source %s", c.Source),
+		http.StatusBadRequest: fmt.Sprintf("if it is about the legal entity, set legal_entity of source %s, which a user-scoped key needs", c.Source),
 		http.StatusForbidden:  fmt.Sprintf("the credential of source %s lacks the permission, or has no role on its legal_entity", c.Source),
 	}
 	client, err := Issuer().Client(c, header, 0, remedies)
@@ -195,7 +195,12 @@ func (r *reader) transactions(ctx context.Context, at *paginate.Place[state]) (e
 	}
 	page.Retries = answer.Retries
 	for _, row := range rows {
-		record := r.redactors[schema.Transactions].Record(r.base(schema.Transactions, category, answer), row, "id")
+		told := told(row, category)
+		if told != "" && told != category {
+			at.State.Doubt = "server ignored filter category"
+			continue // its own list brings it, if that is read
+		}
+		record := r.redactors[schema.Transactions].Record(r.base(schema.Transactions, told, answer), row, "id")
 		asked, wanted := r.judge(row)
 		if !asked.any {
 			at.State.Doubt = "server ignored filter " + filter
@@ -306,17 +311,34 @@ func (x *source) Fetch(ctx context.Context, s schema.Stream, ids []string) iter.
 // category tells fee rows (feeInfo) and card rows (cardId, authorizedAt: "only exists for card transactions") from the
 // others, whose category stays unknown.
 func category(row transport.Value) string {
-	has := func(name string) bool {
-		v, err := row.Lookup(name)
-		return err == nil && v.Kind() != transport.Absent && v.Kind() != transport.Null
-	}
 	switch {
-	case has("feeInfo"):
+	case holds(row, "feeInfo"):
 		return "fee"
-	case has("cardId"), has("authorizedAt"):
+	case holds(row, "cardId"), holds(row, "authorizedAt"):
 		return "card"
 	}
 	return ""
+}
+
+// holds says whether a row has a member that is neither null nor empty text.
+func holds(row transport.Value, name string) bool {
+	v, err := row.Lookup(name)
+	text, isText := v.Text()
+	return err == nil && v.Kind() != transport.Absent && v.Kind() != transport.Null && !(isText && text == "")
+}
+
+// told is the category of a row that a list brought: that of the list, unless what stands in the row speaks against it. It is
+// empty for a row of the card list that names neither a card nor an authorization: a filter that is ignored brings transfers,
+// which must not be counted as purchases.
+func told(row transport.Value, list string) string {
+	said := category(row)
+	switch {
+	case list == "card":
+		return said
+	case said == "card" && (list != "fee" || holds(row, "authorizedAt")): // a fee may name a card
+		return said
+	}
+	return list
 }
 
 func (x *source) base(s schema.Stream, category string, a transport.Answer) schema.Record {

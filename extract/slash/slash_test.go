@@ -318,6 +318,9 @@ func TestTransactions(t *testing.T) {
 				t.Errorf("%s: doubt %q", filter, last.Doubt)
 			}
 			got := records(pages)
+			if strings.Contains(strings.Join(got, ","), " wire") != (filter == "category") || slices.Contains(got, "card wire") || slices.Contains(got, "fee wire") {
+				t.Errorf("%s: a wire is taken for something else: %q", filter, got)
+			}
 			seen := map[string]bool{}
 			for _, r := range got {
 				if _, id, _ := strings.Cut(r, " "); seen[id] || id == "edge" {

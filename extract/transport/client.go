@@ -312,7 +312,11 @@ func (c *Client) connection(ctx context.Context, err error) error {
 	if u, ok := errors.AsType[*url.Error](err); ok {
 		err = u.Err
 	}
-	return &connectionError{text: message(err.Error(), c.credential), err: err}
+	text := err.Error()
+	if errors.Is(err, io.EOF) { // io.ErrUnexpectedEOF is another
+		text = "the connection ended without an answer"
+	}
+	return &connectionError{text: message(text, c.credential), err: err}
 }
 
 type permanentError struct{ error }
