@@ -44,6 +44,7 @@ type Config struct {
 	Elapsed func() time.Duration
 	// Parameters are the settings in force, printed on reports and recorded with reconcile runs.
 	Parameters []reports.Parameter
+	AgeBuckets []int          // upper ends of the ages of findings on reports, in days, ascending; none: 30, 60, 90, 180
 	Fundings   []string       // glob patterns of the company's funding files; read on every sync; may be empty
 	Progress   func(Progress) // called from several goroutines; nil: nobody listens
 	GroupRows  int            // records committed together; 0: 2000

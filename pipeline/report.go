@@ -21,7 +21,8 @@ type ReportRequest struct {
 	Formats []string // xlsx, csv, html
 	Dir     string   // the folder to write; empty: a folder of its own below Under
 	Under   string
-	AsOf    int64 // the run as of which the ledger is shown; 0: the latest that read or checked anything
+	Sample  reports.Sample // entries for an auditor to test
+	AsOf    int64          // the run as of which the ledger is shown; 0: the latest that read or checked anything
 }
 
 // ReportResult says what was written.
@@ -131,6 +132,7 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 	input := reports.Input{
 		View: view, Period: period, Entity: p.Entity, AsOf: asOf, Reconciled: reconciled, Version: p.Version, Root: asOf.Root,
 		BooksKnown: books, Parameters: inForce(reconciled, p.Parameters), Judgements: checks.judgements, Changes: changes, Drifts: checks.drifts,
+		Sample: r.Sample, AgeBuckets: p.AgeBuckets,
 		Findings: func(ctx context.Context) iter.Seq2[schema.Finding, error] {
 			return p.Ledger.Findings(ctx, ledger.FindingFilter{Period: r.Period, AsOf: asOf.ID})
 		},

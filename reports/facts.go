@@ -35,6 +35,7 @@ type facts struct {
 	history      map[string][]string // by finding id, a line for each event
 	changesLen   int
 	changeSums   []*changeTotal // by source, currency
+	drawn        []*drawn       // the sample, by currency
 }
 
 // cardKey identifies a card.
@@ -72,6 +73,9 @@ func gather(ctx context.Context, in Input) (*facts, error) {
 		return nil, err
 	}
 	if err := f.count(ctx); err != nil {
+		return nil, err
+	}
+	if err := f.drawSample(ctx); err != nil {
 		return nil, err
 	}
 	f.completeness, err = readCompleteness(ctx, in)

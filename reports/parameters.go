@@ -28,6 +28,11 @@ func (f *facts) parametersTable(name string) table.Table {
 		books = "no"
 	}
 	all = append(all, Parameter{"funding records imported", books, "without them top-ups cannot be compared with the company's books"})
+	if f.Sample.Method != "" {
+		all = append(all,
+			Parameter{"sample", fmt.Sprintf("%s:%d", f.Sample.Method, f.Sample.N), "entries drawn for an auditor to test, of each currency"},
+			Parameter{"sample seed", f.sampleSeed(), "decides what is drawn; the same seed draws the same"})
+	}
 	all = append(all, f.Parameters...)
 	return list(name, all, []column[Parameter]{
 		long("Parameter", 40, func(p Parameter) string { return p.Name }),

@@ -28,6 +28,7 @@ type Input struct {
 	Changes    schema.Changes                                                  // since the report before this one; none with Since 0
 	Before     time.Time                                                       // start of the run that the report before was as of; zero: there is none
 	History    func(ctx context.Context) iter.Seq2[schema.FindingEvent, error] // of findings, in the order in which it happened; nil: it is not known
+	Sample     Sample                                                          // entries for an auditor to test
 	AgeBuckets []int                                                           // upper ends of the ages of findings, in days, ascending; none: 30, 60, 90, 180
 }
 

@@ -185,13 +185,17 @@ func (f *facts) csvTables(ctx context.Context) []table.Table {
 			tables = append(tables, findingCSV(s.file, f.findingsOf(s)))
 		}
 	}
-	return append(tables,
+	tables = append(tables,
 		f.rollForwardCSV(ctx), f.cardsCSV(), f.ledgerCSV(ctx), f.cutoffCSV(ctx), f.completenessCSV(), f.totalsCSV(), f.changesCSV(ctx), f.parametersTable("parameters"))
+	if f.Sample.Method != "" {
+		tables = append(tables, f.sampleCSV())
+	}
+	return tables
 }
 
 // names lists every file that a report can have.
 func (f *facts) names(ctx context.Context) []string {
-	names := []string{workbookFile, pageFile}
+	names := []string{workbookFile, pageFile, "sample.csv"}
 	for _, t := range f.csvTables(ctx) {
 		names = append(names, t.Name+".csv")
 	}
@@ -228,12 +232,18 @@ func (f *facts) sheets(ctx context.Context) ([]table.Sheet, []listed) {
 // workbook is the workpaper.
 func (f *facts) workbook(ctx context.Context) table.Book {
 	sheets, list := f.sheets(ctx)
-	list = slices.Concat([]listed{{"Summary", "The figures of the period on one page, as formulas over the other sheets", nil}},
-		list, []listed{{"Legend", "What columns, signs, statuses and reasons mean", nil}})
+	list = slices.Concat([]listed{{"Summary", "The figures of the period on one page, as formulas over the other sheets", nil}}, list)
+	var last []table.Sheet
+	if f.Sample.Method != "" {
+		sample := f.sample()
+		last = append(last, table.Sheet{Page: &sample})
+		list = append(list, listed{sampleSheet, "Entries for an auditor to test, and how they were drawn", nil})
+	}
+	list = append(list, listed{"Legend", "What columns, signs, statuses and reasons mean", nil})
 	cover, summary, legend := f.cover(list), f.summary(), f.legend()
 	word, _ := f.conclusion()
 	book := f.book()
-	book.Sheets = slices.Concat([]table.Sheet{{Page: &cover, Tone: word.Tone}, {Page: &summary}}, sheets, []table.Sheet{{Page: &legend}})
+	book.Sheets = slices.Concat([]table.Sheet{{Page: &cover, Tone: word.Tone}, {Page: &summary}}, sheets, last, []table.Sheet{{Page: &legend}})
 	return book
 }
 

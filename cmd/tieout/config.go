@@ -45,6 +45,7 @@ type Config struct {
 type ReportsConfig struct {
 	Dir     string
 	Formats []string // of reportFormats, in the file's order
+	Ages    []int    // upper ends of the ages by which findings are counted, in days, ascending
 }
 
 // SourceConfig is one configured account at a provider.
@@ -90,7 +91,7 @@ type NotifyConfig struct {
 // code and those of every check.
 var configKeys = map[string][]string{
 	"":         {"entity", "timezone", "ledger", "reports", "sources", "fundings", "checks", "schedule", "notify"},
-	"reports":  {"dir", "formats"},
+	"reports":  {"dir", "formats", "age_buckets"},
 	"source":   {"name", "provider", "base_url", "credential", "page_size", "requests_per_second", "lookback_days", "start_date", "account_id", "user_id", "api_version", "legal_entity", "categories", "balance_unit"},
 	"secret":   {"env", "file"},
 	"schedule": {"nightly", "jitter"},
@@ -372,7 +373,7 @@ func (r *configReader) under(path string) string {
 
 func (r *configReader) config(root *yaml.Node, cfg *Config) {
 	cfg.LedgerPath = r.under("tieout.db")
-	cfg.Reports = ReportsConfig{Dir: r.under("reports"), Formats: slices.Clone(reportFormats)}
+	cfg.Reports = ReportsConfig{Dir: r.under("reports"), Formats: slices.Clone(reportFormats), Ages: []int{30, 60, 90, 180}}
 	cfg.Checks = ChecksConfig{GraceDays: 3, StaleAfterDays: 10, TipPercent: 20}
 	cfg.Schedule.Nightly = "0 7 * * *"
 	cfg.Schedule.Cron, _ = schedule.ParseCron(cfg.Schedule.Nightly)
@@ -460,6 +461,30 @@ func (r *configReader) reports(n *yaml.Node, cfg *Config) {
 	if n := keys["formats"]; n != nil {
 		cfg.Reports.Formats = r.list(n, "reports.formats", r.oneOf("reports.formats", reportFormats))
 	}
+	if n := keys["age_buckets"]; n != nil {
+		cfg.Reports.Ages = r.ages(n)
+	}
+}
+
+// mostAges is how many ages fit side by side on the Summary.
+const mostAges = 7
+
+// ages reads the upper ends of ages, each above the one before.
+func (r *configReader) ages(n *yaml.Node) []int {
+	var ages []int
+	r.list(n, "reports.age_buckets", func(n *yaml.Node, _ string) bool {
+		days, ok := r.number(n, "reports.age_buckets", 1, 3650)
+		if !ok {
+			return false
+		}
+		if len(ages) > 0 && days <= ages[len(ages)-1] || len(ages) == mostAges {
+			r.problem(n, "reports.age_buckets must be at most %d numbers of days, each greater than the one before", mostAges)
+			return false
+		}
+		ages = append(ages, days)
+		return true
+	})
+	return ages
 }
 
 func (r *configReader) pattern(n *yaml.Node, s string) bool {

@@ -75,7 +75,7 @@ func TestParseConfig_Defaults(t *testing.T) {
 		Path:       "conf/tieout.yaml",
 		Zone:       time.UTC,
 		LedgerPath: filepath.Join("conf", "tieout.db"),
-		Reports:    ReportsConfig{filepath.Join("conf", "reports"), []string{"xlsx", "csv", "html"}},
+		Reports:    ReportsConfig{filepath.Join("conf", "reports"), []string{"xlsx", "csv", "html"}, []int{30, 60, 90, 180}},
 		Sources: []SourceConfig{{
 			Name: "a", Provider: schema.Bill, BaseURL: "https://gateway.prod.bill.com/connect",
 			Credential: transport.NewSecret(planted), RequestsPerSecond: bill.Issuer().RequestsPerSecond, LookbackDays: 35,
@@ -95,7 +95,7 @@ func TestParseConfig_Everything(t *testing.T) {
 entity: Acme Inc.
 timezone: America/New_York
 ledger: {env: LEDGER}
-reports: {dir: /srv/reports, formats: [csv]}
+reports: {dir: /srv/reports, formats: [csv], age_buckets: [7, 30]}
 sources:
   - {name: bill-main, provider: bill, base_url: "http://127.0.0.1:8080/bill/", credential: {file: key}, page_size: 50,
      requests_per_second: 0.5, lookback_days: 0, start_date: 2026-01-01}
@@ -133,7 +133,7 @@ notify: {webhook: {url: {env: HOOK}}}
 	want := Config{
 		Path: "conf/tieout.yaml", Entity: "Acme Inc.", Zone: newYork,
 		LedgerPath: filepath.FromSlash("conf/books/ledger.db"),
-		Reports:    ReportsConfig{filepath.FromSlash("/srv/reports"), []string{"csv"}},
+		Reports:    ReportsConfig{filepath.FromSlash("/srv/reports"), []string{"csv"}, []int{7, 30}},
 		Sources: []SourceConfig{
 			{Name: "bill-main", Provider: schema.Bill, BaseURL: "http://127.0.0.1:8080/bill", Credential: transport.NewSecret(planted), PageSize: 50, RequestsPerSecond: 0.5, StartDate: "2026-01-01"},
 			{Name: "whop.main", Provider: schema.Whop, BaseURL: "https://api.whop.com/api/v1", Credential: transport.NewSecret(planted), RequestsPerSecond: whop.Issuer().RequestsPerSecond, LookbackDays: 35, AccountID: "biz_1", APIVersion: "2026-07-08-1"},
@@ -203,6 +203,9 @@ func TestParseConfig_Refuses(t *testing.T) {
 
 		{"AnUnknownFormat", minimal + "reports: {formats: [xlsx, pdf]}\n", `line 6: reports.formats: "pdf" is not one of xlsx, csv, html`},
 		{"NoFormat", minimal + "reports: {formats: []}\n", "line 6: reports.formats must be a list of at least one value"},
+		{"AnAgeThatIsNotAboveTheOneBefore", minimal + "reports: {age_buckets: [30, 20]}\n", "line 6: reports.age_buckets must be at most 7 numbers of days, each greater than the one before"},
+		{"AnAgeOfNoDays", minimal + "reports: {age_buckets: [0, 20]}\n", "line 6: reports.age_buckets must be a whole number from 1 to 3650"},
+		{"TooManyAges", minimal + "reports: {age_buckets: [1, 2, 3, 4, 5, 6, 7, 8]}\n", "line 6: reports.age_buckets must be at most 7 numbers of days, each greater than the one before"},
 		{"AFormatTwice", minimal + "reports: {formats: [csv, csv]}\n", "line 6: reports.formats: the same value is given twice"},
 
 		{"NoSourcesKey", "timezone: UTC\n", "line 1: sources is missing"},

@@ -10,10 +10,11 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tieout/tieout/pipeline"
+	"github.com/tieout/tieout/reports"
 )
 
 func (a *app) reportCommand() *cobra.Command {
-	var from, to, out string
+	var from, to, out, sample, seed string
 	var formats []string
 	var asOf int64
 	var asJSON bool
@@ -29,7 +30,11 @@ func (a *app) reportCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				result, err := p.Report(cmd.Context(), pipeline.ReportRequest{Period: w, Formats: chosen, Dir: out, Under: c.Reports.Dir, AsOf: asOf})
+				drawn, err := chooseSample(sample, seed)
+				if err != nil {
+					return err
+				}
+				result, err := p.Report(cmd.Context(), pipeline.ReportRequest{Period: w, Formats: chosen, Dir: out, Under: c.Reports.Dir, AsOf: asOf, Sample: drawn})
 				if err != nil {
 					return err
 				}
@@ -43,8 +48,25 @@ func (a *app) reportCommand() *cobra.Command {
 	cmd.Flags().StringSliceVar(&formats, "format", nil, "`FORMATS` to write: xlsx,csv,html (default: as configured)")
 	cmd.Flags().StringVar(&out, "out", "", "write into the folder `DIR` instead of one of its own below reports.dir")
 	cmd.Flags().Int64Var(&asOf, "as-of-run", 0, "show the ledger as it was known after run `N`")
+	cmd.Flags().StringVar(&sample, "sample", "", "draw entries for an auditor to test, by `METHOD`: random, amount or largest, with a number of entries as in largest:40 (default 25)")
+	cmd.Flags().StringVar(&seed, "sample-seed", "", "`TEXT` that decides what is drawn (default: follows from the period and the run)")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
+}
+
+// chooseSample is the sample asked for; none without --sample.
+func chooseSample(text, seed string) (reports.Sample, error) {
+	if text == "" {
+		if seed != "" {
+			return reports.Sample{}, usageError("--sample-seed goes with --sample")
+		}
+		return reports.Sample{}, nil
+	}
+	s, err := reports.ParseSample(text, seed)
+	if err != nil {
+		return s, usageError("--%s", err)
+	}
+	return s, nil
 }
 
 // chooseFormats is the formats asked for, else the configured ones.

@@ -91,7 +91,7 @@ func (a *app) newPipeline(c Config, l *ledger.Ledger) (*pipeline.Pipeline, error
 			DriftTolerance: c.Checks.DriftTolerance, GraceDays: c.Checks.GraceDays, StalePendingDays: c.Checks.StaleAfterDays,
 			TipPercent: c.Checks.TipPercent, MaxNew: c.Checks.MaxNew,
 		},
-		Now: a.now, Elapsed: a.elapsed, Parameters: parameters(c), Fundings: c.Fundings, Progress: a.logProgress,
+		Now: a.now, Elapsed: a.elapsed, Parameters: parameters(c), AgeBuckets: c.Reports.Ages, Fundings: c.Fundings, Progress: a.logProgress,
 	})
 }
 
@@ -164,6 +164,7 @@ func parameters(c Config) []reports.Parameter {
 		{Name: "checks.balance-drift.tolerance", Value: c.Checks.DriftTolerance.String(), Meaning: "largest difference that counts as agreement, in major units"},
 		{Name: "checks.orphan-topup.grace_days", Value: fmt.Sprint(c.Checks.GraceDays), Meaning: "calendar days that a top-up may take to show on the other side"},
 		{Name: "checks.stale-pending.after_days", Value: fmt.Sprint(c.Checks.StaleAfterDays), Meaning: "days after which a pending entry is stale"},
+		{Name: "reports.age_buckets", Value: strings.Trim(fmt.Sprint(c.Reports.Ages), "[]"), Meaning: "upper ends of the ages by which findings are counted, in days"},
 		{Name: "fundings", Value: strings.Join(c.Fundings, ", "), Meaning: "files of the company's own books"},
 	}
 	for _, code := range findingCodes {

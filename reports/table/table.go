@@ -2,7 +2,7 @@
 // typed cells. It knows no accounting and no format.
 //
 // A cell is one of: nil (empty), string (text), Word, money.Amount, Decimal, int64 (a count), time.Time (an instant), Date,
-// Link, Foot, Calc. The zero time.Time, the empty Date and the unknown money.Amount are empty.
+// Link, Foot, Calc, ToFill. The zero time.Time, the empty Date and the unknown money.Amount are empty.
 package table
 
 import (
@@ -73,6 +73,9 @@ type Link struct {
 	Row   int
 	Text  string
 }
+
+// ToFill is an empty cell for people.
+type ToFill struct{}
 
 // Foot is a figure that a spreadsheet computes again from the rows of a table: the sum of a column, or the number of rows
 // where Sum is empty. Value is that figure; writers without formulas print it.

@@ -31,6 +31,9 @@ func (b *builder) cell(v any, base look, at place) (content, error) {
 	switch v := v.(type) {
 	case nil:
 		return content{look: base}, nil
+	case table.ToFill:
+		base.fill, base.row = true, true
+		return content{look: base}, nil
 	case string:
 		return textCell(v, base), nil
 	case table.Word:

@@ -53,7 +53,7 @@ func footOver(f table.Foot, t footed, p sheetPart, at place) (string, error) {
 		case err != nil:
 			return "", err
 		case f.Abs:
-			return "SUMPRODUCT(ABS(" + a + "))", nil
+			return absolute(a), nil
 		case len(f.Where) == 0:
 			return "SUM(" + a + ")", nil
 		}
@@ -152,7 +152,7 @@ func (b *builder) term(v any, at place) (formula string, long bool, err error) {
 	case table.Range:
 		area := cellName(v.From.Column+1, v.From.Line+1) + ":" + cellName(v.To.Column+1, v.To.Line+1)
 		if v.Abs {
-			return "SUMPRODUCT(ABS(" + area + "))", false, nil
+			return absolute(area), false, nil
 		}
 		return "SUM(" + area + ")", false, nil
 	}
@@ -162,6 +162,11 @@ func (b *builder) term(v any, at place) (formula string, long bool, err error) {
 	}
 	long, err = isLong(table.Value(value))
 	return ref, long, err
+}
+
+// absolute is the sum of the absolute values of an area, without an array formula: programs differ in those.
+func absolute(area string) string {
+	return "(SUMIF(" + area + `,">0")-SUMIF(` + area + `,"<0"))`
 }
 
 func isLong(v any) (bool, error) {

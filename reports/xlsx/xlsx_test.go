@@ -220,7 +220,7 @@ func TestWrite_Calc(t *testing.T) {
 		{"Summary", "B7", "ROUND(B4-'Roll'!$C$2,2)", "0.00"},
 		{"Summary", "B8", "ROUND(SUM(B4:B5),2)", "-11.45"},
 		{"Summary", "B9", "ROUND(SUM('Roll'!$C$2:$C$3),2)", "-12.44"},
-		{"Summary", "B10", "ROUND(SUMPRODUCT(ABS('Roll'!$C$2:$C$3)),2)", "12.46"},
+		{"Summary", "B10", `ROUND((SUMIF('Roll'!$C$2:$C$3,">0")-SUMIF('Roll'!$C$2:$C$3,"<0")),2)`, "12.46"},
 	} {
 		formula, err := f.GetCellFormula(c.sheet, c.at)
 		if err != nil || formula != c.formula {
