@@ -63,9 +63,9 @@ func (f *facts) findingsOf(s findingSheet) []schema.Finding {
 // column Finding.
 func (f *facts) findingTable(s findingSheet) table.Table {
 	columns := slices.Concat(f.mainColumns(s), f.moreColumns(s), []column[schema.Finding]{
-		toFill[schema.Finding]("Disposition", 14, dispositions()...),
-		toFill[schema.Finding]("Reviewer", 14),
-		toFill[schema.Finding]("Note", 32),
+		toFill[schema.Finding](schema.ReviewDisposition, 14, dispositions()...),
+		toFill[schema.Finding](schema.ReviewReviewer, 14),
+		toFill[schema.Finding](schema.ReviewNote, 32),
 	})
 	return list(s.sheet, f.findingsOf(s), columns)
 }

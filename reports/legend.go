@@ -87,7 +87,7 @@ func legendText(zone string) []legendBlock {
 		}},
 		{"Work on findings", [][2]string{
 			{"open, acknowledged, accepted, resolved", "Nobody has looked; somebody has; accepted with a reason, with these figures; no longer found."},
-			{"Disposition, Reviewer, Note", "For you to fill. acknowledge: seen, work goes on. accept: it stays as it is; the note must say why. reopen: it must be looked at again. `tieout findings import` reads them back."},
+			{"Disposition, Reviewer, Note", "For you to fill. acknowledge: seen, work goes on. accept: it stays as it is; the note must say why. reopen: it must be looked at again; the note must say why. confirm, refuse: whether a proposed top-up is what the funding means. `tieout findings import` reads them back, with your name."},
 			{"Finding", "The same disagreement keeps its number across nights."},
 		}},
 	}

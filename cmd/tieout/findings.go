@@ -71,7 +71,7 @@ func (a *app) findingsCommand() *cobra.Command {
 	for _, act := range actions() {
 		cmd.AddCommand(a.actCommand(act))
 	}
-	cmd.AddCommand(a.findingsLinksCommand())
+	cmd.AddCommand(a.findingsLinksCommand(), a.findingsImportCommand())
 	return cmd
 }
 
