@@ -59,14 +59,14 @@ func TestRead(t *testing.T) {
 	}{
 		"WhatWasWritten": {
 			[]page{limits(
-				[]any{"F-1", "high", 10, 19.99, "accept", " Ann\nLee ", " because\nof it "},
+				[]any{"F-1", "high", 10, 1999, "accept", " Ann\nLee ", " because\nof it "},
 				[]any{"F-2", "high", 10, 11},
 				[]any{"F-3", "high", 10, 11, "", "Ann"},
 				[]any{"F-4", "high", 10, 11, "", "", "what is this?"},
 				[]any{nil, nil, 30, 41, "", "", "a note of my own"},
 			)},
 			[]schema.ReviewRow{
-				{Sheet: "Limit breaches", Line: 2, FindingID: "F-1", Disposition: "accept", Reviewer: "Ann Lee", Note: "because\nof it", Expected: "10", Actual: "19.99", Severity: "high"},
+				{Sheet: "Limit breaches", Line: 2, FindingID: "F-1", Disposition: "accept", Reviewer: "Ann Lee", Note: "because\nof it", Expected: "10", Actual: "1999", Severity: "high"},
 				{Sheet: "Limit breaches", Line: 5, FindingID: "F-4", Note: "what is this?", Expected: "10", Actual: "11", Severity: "high"},
 			},
 		},
