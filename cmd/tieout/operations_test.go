@@ -88,6 +88,8 @@ func (o *operator) act(t *testing.T) {
 	card := o.card(t, p)
 	dollars := fmt.Sprintf("%d.%02d", 1+o.IntN(300), o.IntN(100))
 	switch {
+	case o.IntN(6) == 0:
+		o.send(t, http.MethodPost, "/control/plant", "", map[string]any{"anomaly": o.one(sandbox.Anomalies()...)})
 	case o.IntN(2) == 0:
 		o.send(t, http.MethodPost, "/control/authorize", "", map[string]any{"provider": p, "card": card, "amount": dollars})
 	case p == schema.Bill:
@@ -98,7 +100,8 @@ func (o *operator) act(t *testing.T) {
 		}
 	case p == schema.Slash:
 		rule := map[string]any{"spendingRule": map[string]any{"utilizationLimitV2": []any{map[string]any{
-			"preset": o.one("daily", "weekly", "monthly"), "limitAmount": map[string]any{"amountCents": 100 + o.IntN(60_000)}}}}}
+			"preset": o.one("daily", "weekly", "monthly"), "limitAmount": map[string]any{"amountCents": 100 + o.IntN(60_000)},
+		}}}}
 		if o.IntN(3) == 0 {
 			o.call(t, p, http.MethodPost, "/card", map[string]any{"type": "virtual", "name": "Made", "spendingConstraint": rule, "isSingleUse": o.IntN(2) == 0})
 		} else {
@@ -145,7 +148,7 @@ func (o *operator) card(t *testing.T, p schema.Provider) string {
 		Data           json.RawMessage
 	}
 	o.decode(t, o.call(t, p, http.MethodGet, path, nil), &page)
-	list := append(page.Results, page.Items...)
+	list := slices.Concat(page.Results, page.Items)
 	switch p {
 	case schema.Whop:
 		o.decode(t, page.Data, &list)

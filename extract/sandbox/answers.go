@@ -49,10 +49,12 @@ func AnswerColumns() []string {
 }
 
 // WriteAnswers writes the key as CSV.
-func (w *World) WriteAnswers(out io.Writer) error {
+func (w *World) WriteAnswers(out io.Writer) error { return writeAnswers(out, w.Answers()) }
+
+func writeAnswers(out io.Writer, answers []Answer) error {
 	csv := csv.NewWriter(out)
 	_ = csv.Write(AnswerColumns()) // the writer keeps its first error for the end
-	for _, a := range w.Answers() {
+	for _, a := range answers {
 		_ = csv.Write([]string{
 			string(a.Code), a.Reason, string(a.Severity), a.Source, string(a.Provider), a.CardID, a.EntryID, a.Reference, a.Currency,
 			a.Expected, a.Actual, a.Difference, a.Unexplained, stamp(a.PeriodFrom), stamp(a.PeriodTo), a.Note,

@@ -112,17 +112,22 @@ func (b *book) cardUser(id string) *person {
 
 // read takes what a request says about a person.
 func (x *person) read(f *form) {
-	for _, field := range []struct {
-		name  string
-		value *string
-	}{
-		{"customerReference", &x.email}, {"idNumber", &x.idNumber}, {"idType", &x.idType}, {"firstName", &x.first},
-		{"lastName", &x.last}, {"country", &x.country}, {"phoneNumber", &x.phone}, {"city", &x.city}, {"state", &x.state},
-		{"zipCode", &x.zip}, {"line1", &x.street}, {"houseName", &x.house}, {"bvn", &x.bvn}, {"userPhoto", &x.photo},
-		{"idImage", &x.image},
-	} {
-		*field.value = cmp.Or(f.text(field.name), *field.value)
-	}
+	take := func(field *string, name string) { *field = cmp.Or(f.text(name), *field) }
+	take(&x.email, "customerReference")
+	take(&x.idNumber, "idNumber")
+	take(&x.idType, "idType")
+	take(&x.first, "firstName")
+	take(&x.last, "lastName")
+	take(&x.country, "country")
+	take(&x.phone, "phoneNumber")
+	take(&x.city, "city")
+	take(&x.state, "state")
+	take(&x.zip, "zipCode")
+	take(&x.street, "line1")
+	take(&x.house, "houseName")
+	take(&x.bvn, "bvn")
+	take(&x.photo, "userPhoto")
+	take(&x.image, "idImage")
 }
 
 // customer is who has a reference.

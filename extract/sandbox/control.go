@@ -20,6 +20,8 @@ func (w *World) control(mux *http.ServeMux) {
 		"GET /control/now":        w.controlNow,
 		"POST /control/advance":   w.controlAdvance,
 		"POST /control/authorize": w.controlAuthorize,
+		"POST /control/plant":     w.controlPlant,
+		"POST /control/read":      w.controlRead,
 		"GET /control/answers":    func(*http.Request) response { return spreadsheet(w.WriteAnswers) },
 		"GET /control/fundings":   func(*http.Request) response { return spreadsheet(w.WriteFundings) },
 		"GET /control/requests":   w.controlRequests,
@@ -72,6 +74,40 @@ func (w *World) controlAdvance(r *http.Request) response {
 	if err != nil {
 		return wrong(bad(err.Error()))
 	}
+	return w.controlNow(r)
+}
+
+// controlPlant plants an anomaly: {"anomaly": "no-funding-record"}. The answer is what it adds to the key.
+func (w *World) controlPlant(r *http.Request) response {
+	f := readForm(r)
+	f.need("anomaly")
+	name := f.text("anomaly")
+	if f.fault != nil {
+		return wrong(f.fault)
+	}
+	added, err := w.Plant(name)
+	if err != nil {
+		return wrong(bad(err.Error()))
+	}
+	return spreadsheet(func(out io.Writer) error { return writeAnswers(out, added) })
+}
+
+// controlRead says that somebody read everything now, or all of one provider: {"provider": "slash"}. See MarkRead.
+func (w *World) controlRead(r *http.Request) response {
+	f := readForm(r)
+	var providers []schema.Provider
+	for _, p := range schema.Providers() {
+		if string(p) == f.text("provider") {
+			providers = append(providers, p)
+		}
+	}
+	if f.has("provider") && len(providers) == 0 {
+		f.mistaken("provider", "is unknown")
+	}
+	if f.fault != nil {
+		return wrong(f.fault)
+	}
+	w.MarkRead(providers...)
 	return w.controlNow(r)
 }
 
