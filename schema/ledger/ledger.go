@@ -44,6 +44,7 @@ type Ledger struct {
 	write *sqlx.DB // one connection; nil when read-only
 	read  *sqlx.DB
 	now   func() time.Time
+	path  string
 }
 
 // readers is how many iterators and queries may be open at once.
@@ -67,7 +68,7 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{now: c.Now}
+	l := &Ledger{now: c.Now, path: path}
 	// Sixteen readers with a large cache each, and their sorting in memory, would hold as much as the ledger is large.
 	reading := []string{pragma("query_only(1)"), pragma("cache_size(-16384)")}
 	if c.ReadOnly {
