@@ -15,7 +15,7 @@ GOLDEN_DIRS = $(shell grep -rlE --include='*_test.go' '^(var)?[[:space:]]*update
 FUZZ_FILES = $(shell grep -rl --include='*_test.go' '^func Fuzz' . | sort)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test race lint fmt fuzz golden golden-clean bench cover tidy cross check clean
+.PHONY: help demo build test race lint fmt fuzz golden golden-clean killtest bench cover tidy cross check clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
@@ -50,6 +50,11 @@ fuzz: ## Run each fuzz target FUZZTIME: a count such as 20000x, or a time such a
 			$(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 10x $$(dirname $$file); \
 		done; \
 	done
+
+KILLS    ?= 200
+KILLSEED ?= 1
+killtest: ## Kill tieout sync KILLS times at moments drawn by KILLSEED, and print how many hit
+	$(GO) test $(TESTFLAGS) -count=1 -v -run '^TestSync_KilledAtRandomMoments$$' ./cmd/tieout -kills $(KILLS) -killseed $(KILLSEED)
 
 golden: ## Rewrite the golden files; look at the difference before you commit it
 	$(GO) test $(TESTFLAGS) $(GOLDEN_DIRS) -update

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -141,8 +142,8 @@ func (r *rig) sync() (pipeline.ReadResult, int) {
 	if err = readError(result, err); err == nil {
 		return result, exitDone
 	}
-	exit, ok := err.(*exitError)
-	if !ok {
+	var exit *exitError
+	if !errors.As(err, &exit) {
 		r.t.Fatal(err)
 	}
 	return result, exit.code

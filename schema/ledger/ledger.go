@@ -74,7 +74,7 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 	if c.ReadOnly {
 		reading = append(reading, "mode=ro")
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, errors.New("there is no ledger yet: `tieout sync` makes it")
+			return nil, errNone
 		}
 	} else {
 		// SQLite gives its -wal and -shm files the mode of the database, which may have been copied here with a wider one.
@@ -141,6 +141,8 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	return err
 }
 
+var errNone = errors.New("there is no ledger yet: `tieout sync` makes it")
+
 // checkVersion refuses a ledger whose tables are not those of this program.
 func (l *Ledger) checkVersion(ctx context.Context) error {
 	files, err := migrations.SQLite()
@@ -151,11 +153,16 @@ func (l *Ledger) checkVersion(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	var version int
+	var version, tables int
+	if err := l.read.GetContext(ctx, &tables, `SELECT COUNT(*) FROM sqlite_master`); err == nil && tables == 0 {
+		return errNone // whoever was making it was killed
+	}
 	if err := l.read.GetContext(ctx, &version, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`); err != nil {
 		return fmt.Errorf("it is not a ledger of tieout: %w", err)
 	}
 	switch {
+	case version == 0:
+		return errNone // the same, one step later
 	case version > len(names):
 		return ErrNewer
 	case version < len(names):

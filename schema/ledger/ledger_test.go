@@ -285,6 +285,16 @@ func TestOpen(t *testing.T) {
 			t.Errorf("it was made: %v", err)
 		}
 	})
+	t.Run("ReadOnlyKnowsALedgerThatNobodyFinishedMaking", func(t *testing.T) {
+		path := filepath.Join(t.TempDir(), "tieout.db")
+		if err := os.WriteFile(path, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := readOnly(path); err == nil || !strings.Contains(err.Error(), "there is no ledger yet") {
+			t.Errorf("got %v", err)
+		}
+		verify(t, open(t, path))
+	})
 	t.Run("ReadOnlyWritesNothing", func(t *testing.T) {
 		path := filepath.Join(t.TempDir(), "tieout.db")
 		w := open(t, path)
