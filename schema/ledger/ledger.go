@@ -154,15 +154,16 @@ func (l *Ledger) checkVersion(ctx context.Context) error {
 		return err
 	}
 	var version, tables int
-	if err := l.read.GetContext(ctx, &tables, `SELECT COUNT(*) FROM sqlite_master`); err == nil && tables == 0 {
+	if err := l.read.GetContext(ctx, &tables, `SELECT COUNT(*) FROM sqlite_master WHERE name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite%'`); err != nil {
+		return fmt.Errorf("it is not a ledger of tieout: %w", err)
+	}
+	if tables == 0 {
 		return errNone // whoever was making it was killed
 	}
 	if err := l.read.GetContext(ctx, &version, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`); err != nil {
 		return fmt.Errorf("it is not a ledger of tieout: %w", err)
 	}
 	switch {
-	case version == 0:
-		return errNone // the same, one step later
 	case version > len(names):
 		return ErrNewer
 	case version < len(names):
