@@ -2,6 +2,7 @@ package reports
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -39,33 +40,12 @@ func (in Input) complete() bool {
 	return len(in.Sources) > 0
 }
 
-// conclusion is the verdict of the report and what it means, in words that stand alone.
-func (f *facts) conclusion() (table.Word, []string) {
-	open, high := 0, 0
-	for _, x := range f.findings {
-		if x.Status == schema.Open || x.Status == schema.Acknowledged {
-			open++
-			if x.Severity == schema.High {
-				high++
-			}
-		}
-	}
-	unchecked := len(where(f.Judgements, func(j schema.Judgement) bool { return j.Verdict == schema.NotCheckable }))
-
-	word := table.Word{Text: "COMPLETE", Tone: table.Good}
-	var says []string
-	if !f.complete() {
-		word = table.Word{Text: "INCOMPLETE", Tone: table.Bad}
-		var names []string
-		for _, s := range f.Sources {
-			if !s.Complete {
-				names = append(names, s.Name)
-			}
-		}
-		if len(names) == 0 {
-			says = append(says, "No source is configured, so nothing can be concluded.")
-		} else {
-			says = append(says, fmt.Sprintf("The period cannot be concluded for %s: what was read is not known to be everything.", strings.Join(names, ", ")))
+// conclusion is the verdict of the report and what it means, in one sentence that stands alone.
+func (f *facts) conclusion() (table.Word, string) {
+	word, says := f.extraction()
+	worse := func(text string) {
+		if word.Tone == table.Good {
+			word = table.Word{Text: text, Tone: table.Warn}
 		}
 	}
 	checked := f.Reconciled.Period
@@ -75,37 +55,65 @@ func (f *facts) conclusion() (table.Word, []string) {
 	}
 	switch {
 	case f.Reconciled.ID == 0:
-		says = append(says, "No checks were run on what is shown; run `tieout reconcile` for the period.")
-		if word.Tone == table.Good {
-			word = table.Word{Text: "NOT CHECKED", Tone: table.Warn}
-		}
-		return word, says
+		worse("NOT CHECKED")
+		return word, sentence(append(says, "no checks were run on what is shown (run `tieout reconcile` for the period)"))
 	case checked.To.IsZero() || checked.From.After(f.Period.From) || checked.To.Before(known):
-		says = append(says, fmt.Sprintf("The latest checks (run %d) were of another period, %s; run `tieout reconcile` for this one.",
+		worse("PARTLY CHECKED")
+		says = append(says, fmt.Sprintf("the latest checks (run %d) were of another period, %s (run `tieout reconcile` for this one)",
 			f.Reconciled.ID, periodText(schema.Period{Window: checked, Zone: f.Period.Zone})))
-		if word.Tone == table.Good {
-			word = table.Word{Text: "PARTLY CHECKED", Tone: table.Warn}
-		}
 	}
-	switch open {
-	case 0:
-		says = append(says, "No finding is open.")
-	default:
-		says = append(says, fmt.Sprintf("%s open, %d of high severity.", plural(open, "finding is", "findings are"), high))
-		if word.Tone == table.Good {
-			word = table.Word{Text: "COMPLETE, WITH FINDINGS", Tone: table.Warn}
-		}
+	open, high := f.unsettledFindings()
+	if open > 0 {
+		worse("COMPLETE, WITH FINDINGS")
+		says = append(says, fmt.Sprintf("%s open, %d of high severity", plural(open, "finding is", "findings are"), high))
+	} else {
+		says = append(says, "no finding is open")
 	}
-	if unchecked > 0 {
-		if word.Tone == table.Good {
-			word = table.Word{Text: "COMPLETE, NOT ALL CHECKED", Tone: table.Warn}
-		}
-		says = append(says, fmt.Sprintf("%s not be checked; %s says why.", plural(unchecked, "figure could", "figures could"), rollForwardSheet))
+	if unchecked := len(where(f.Judgements, func(j schema.Judgement) bool { return j.Verdict == schema.NotCheckable })); unchecked > 0 {
+		worse("COMPLETE, NOT ALL CHECKED")
+		says = append(says, fmt.Sprintf("%s not be checked (%s says why)", plural(unchecked, "figure could", "figures could"), rollForwardSheet))
 	}
 	if !f.BooksKnown {
-		says = append(says, "No funding records were imported, so top-ups were not compared with the company's books.")
+		says = append(says, "no funding records were imported, so top-ups were not compared with the company's books")
 	}
-	return word, says
+	return word, sentence(says)
+}
+
+// extraction is whether everything was read.
+func (f *facts) extraction() (table.Word, []string) {
+	if f.complete() {
+		return table.Word{Text: "COMPLETE", Tone: table.Good}, []string{fmt.Sprintf("everything that %s for the period was read", plural(len(f.Sources), "source has", "sources have"))}
+	}
+	word := table.Word{Text: "INCOMPLETE", Tone: table.Bad}
+	var names []string
+	for _, s := range f.Sources {
+		if !s.Complete {
+			names = append(names, s.Name)
+		}
+	}
+	if len(names) == 0 {
+		return word, []string{"no source is configured, so nothing can be concluded"}
+	}
+	return word, []string{fmt.Sprintf("the period cannot be concluded for %s, since what was read is not known to be everything", strings.Join(names, ", "))}
+}
+
+// unsettledFindings is how many findings still need somebody, and how many of them are of high severity.
+func (f *facts) unsettledFindings() (open, high int) {
+	for _, x := range f.findings {
+		if slices.Contains(unsettled(), x.Status) {
+			open++
+			if x.Severity == schema.High {
+				high++
+			}
+		}
+	}
+	return open, high
+}
+
+// sentence makes one sentence of clauses.
+func sentence(clauses []string) string {
+	text := strings.Join(clauses, "; ")
+	return strings.ToUpper(text[:1]) + text[1:] + "."
 }
 
 func plural(n int, one, many string) string {
@@ -123,19 +131,17 @@ type listed struct {
 
 // cover is the first page: who, what, when and how far it can be relied on; with sheets, where they are and room to sign.
 func (f *facts) cover(sheets []listed) table.Page {
-	p := table.Page{Name: "Cover", Widths: []int{22, 14, 22, 74}}
-	add := func(role table.Role, cells ...any) { p.Lines = append(p.Lines, table.Line{Role: role, Cells: cells}) }
-	span := func(role table.Role, cells ...any) {
-		p.Lines = append(p.Lines, table.Line{Role: role, Cells: cells, Span: true})
-	}
+	p := &sheetPage{table.Page{Name: "Cover", Widths: []int{22, 14, 22, 74}}}
+	add, span := p.add, p.span
 	span(table.Title, f.title())
 	span(table.Note, "Workpaper: company cards as the issuers report them, tied out to one ledger. Every figure can be followed to its rows.")
 	add(table.Plain)
 	word, says := f.conclusion()
 	add(table.Heading, "Conclusion")
 	add(table.Plain, word)
-	for _, sentence := range says {
-		span(table.Plain, sentence)
+	span(table.Plain, says)
+	if len(sheets) > 0 {
+		span(table.Plain, "Checks of the workbook", table.Calc{Plus: []any{table.Named(allChecks)}, Value: noDifference, Check: true}, nil, "What must foot and cross-foot; Summary lists each")
 	}
 	add(table.Plain)
 	add(table.Heading, "What this is")
@@ -143,6 +149,7 @@ func (f *facts) cover(sheets []listed) table.Page {
 		{"Entity", f.Entity},
 		{"Period", periodText(f.Period)},
 		{"Accounting zone", f.Period.Zone.String() + "; instants on sheets are wall time there"},
+		{"Cut-off", fmt.Sprintf("entries belong to the period by when they occurred; %s on the other side of an edge (cutoff.csv)", plural(f.cutoffLen, "entry was posted", "entries were posted"))},
 		{"Judged at", stamp(f.Period.Now, f.Period.Zone)},
 		{"As of run", fmt.Sprintf("%d (%s, %s)", f.AsOf.ID, f.AsOf.Kind, stamp(f.AsOf.StartedAt, f.Period.Zone))},
 		{"Checked by run", f.checkedBy()},
@@ -162,7 +169,7 @@ func (f *facts) cover(sheets []listed) table.Page {
 		add(table.Plain, s.Name, string(s.Provider), verdict, s.Reason)
 	}
 	if len(sheets) == 0 { // not the workpaper: nothing to lead to, nothing to sign
-		return p
+		return p.Page
 	}
 	add(table.Plain)
 	add(table.Heading, "Sheets")
@@ -175,7 +182,7 @@ func (f *facts) cover(sheets []listed) table.Page {
 	add(table.Head, "", "Name", "Date", "Signature")
 	add(table.Blank, "Prepared by", "", "", "")
 	add(table.Blank, "Reviewed by", "", "", "")
-	return p
+	return p.Page
 }
 
 func (f *facts) title() string {

@@ -123,36 +123,36 @@ func TestConclusion(t *testing.T) {
 		change func(*facts)
 		want   string
 	}{
-		{"AllIsWell", func(*facts) {}, "COMPLETE: No finding is open."},
+		{"AllIsWell", func(*facts) {}, "COMPLETE: Everything that 2 sources have for the period was read; no finding is open."},
 		{"OpenFindings", func(f *facts) {
 			f.findings = []schema.Finding{{Status: schema.Open, Severity: schema.High}, {Status: schema.Acknowledged}, {Status: schema.Resolved, Severity: schema.High}, {Status: schema.Accepted}}
-		}, "COMPLETE, WITH FINDINGS: 2 findings are open, 1 of high severity."},
-		{"OneFinding", func(f *facts) { f.findings = []schema.Finding{{Status: schema.Open}} }, "COMPLETE, WITH FINDINGS: 1 finding is open, 0 of high severity."},
+		}, "COMPLETE, WITH FINDINGS: Everything that 2 sources have for the period was read; 2 findings are open, 1 of high severity."},
+		{"OneFinding", func(f *facts) { f.findings = []schema.Finding{{Status: schema.Open}} }, "COMPLETE, WITH FINDINGS: Everything that 2 sources have for the period was read; 1 finding is open, 0 of high severity."},
 		{
 			"ASourceIsIncomplete", func(f *facts) { f.Sources[1].Complete = false },
-			"INCOMPLETE: The period cannot be concluded for b: what was read is not known to be everything. No finding is open.",
+			"INCOMPLETE: The period cannot be concluded for b, since what was read is not known to be everything; no finding is open.",
 		},
-		{"NoSource", func(f *facts) { f.Sources = nil }, "INCOMPLETE: No source is configured, so nothing can be concluded. No finding is open."},
-		{"NoChecks", func(f *facts) { f.Reconciled = schema.Run{} }, "NOT CHECKED: No checks were run on what is shown; run `tieout reconcile` for the period."},
+		{"NoSource", func(f *facts) { f.Sources = nil }, "INCOMPLETE: No source is configured, so nothing can be concluded; no finding is open."},
+		{"NoChecks", func(f *facts) { f.Reconciled = schema.Run{} }, "NOT CHECKED: Everything that 2 sources have for the period was read; no checks were run on what is shown (run `tieout reconcile` for the period)."},
 		{
 			"ChecksOfAnotherPeriod", func(f *facts) { f.Reconciled.Period = week },
-			"PARTLY CHECKED: The latest checks (run 3) were of another period, 2026-08-01 to 2026-08-07; run `tieout reconcile` for this one. No finding is open.",
+			"PARTLY CHECKED: Everything that 2 sources have for the period was read; the latest checks (run 3) were of another period, 2026-08-01 to 2026-08-07 (run `tieout reconcile` for this one); no finding is open.",
 		},
-		{"ChecksUpToNowOfAPeriodThatGoesOn", func(f *facts) { f.Reconciled.Period, f.Period.Now = week, week.To }, "COMPLETE: No finding is open."},
+		{"ChecksUpToNowOfAPeriodThatGoesOn", func(f *facts) { f.Reconciled.Period, f.Period.Now = week, week.To }, "COMPLETE: Everything that 2 sources have for the period was read; no finding is open."},
 		{
 			"NotCheckable", func(f *facts) { f.Judgements = []schema.Judgement{{Verdict: schema.NotCheckable}, agreed} },
-			"COMPLETE, NOT ALL CHECKED: No finding is open. 1 figure could not be checked; Roll-forward says why.",
+			"COMPLETE, NOT ALL CHECKED: Everything that 2 sources have for the period was read; no finding is open; 1 figure could not be checked (Roll-forward says why).",
 		},
 		{
 			"NoBooks", func(f *facts) { f.BooksKnown = false },
-			"COMPLETE: No finding is open. No funding records were imported, so top-ups were not compared with the company's books.",
+			"COMPLETE: Everything that 2 sources have for the period was read; no finding is open; no funding records were imported, so top-ups were not compared with the company's books.",
 		},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f := base()
 			c.change(&f)
 			word, says := f.conclusion()
-			if got := word.Text + ": " + strings.Join(says, " "); got != c.want {
+			if got := word.Text + ": " + says; got != c.want {
 				t.Errorf("got  %s\nwant %s", got, c.want)
 			}
 		})

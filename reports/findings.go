@@ -104,11 +104,10 @@ func (s findingSheet) differ(x schema.Finding) any {
 func (f *facts) moreColumns(s findingSheet) []column[schema.Finding] {
 	var columns []column[schema.Finding]
 	if s.holds(schema.BalanceDrift) {
-		columns = append(columns,
-			amount(colUnexplained, func(x schema.Finding) any { return x.Unexplained }),
-			text(colExplanation, 15, func(x schema.Finding) string { return x.Explanation }))
+		columns = append(columns, amount(colUnexplained, func(x schema.Finding) any { return x.Unexplained }))
 	}
 	return append(columns,
+		text(colExplanation, 18, func(x schema.Finding) string { return x.Explanation }),
 		text(colCode, 17, func(x schema.Finding) string { return string(x.Code) }),
 		text("Reason", 22, func(x schema.Finding) string { return x.Reason }),
 		instant("From", func(x schema.Finding) any { return x.PeriodFrom }),

@@ -6,7 +6,7 @@ import "github.com/tieout/tieout/reports/table"
 func (f *facts) legend() table.Page {
 	p := table.Page{Name: "Legend", Widths: []int{30, 104}}
 	p.Lines = append(p.Lines, table.Line{Role: table.Title, Cells: []any{"Legend"}, Span: true})
-	for _, block := range legendText(f.Period.Zone.String()) {
+	for _, block := range append(legendText(f.Period.Zone.String()), columnText()...) {
 		p.Lines = append(p.Lines, table.Line{}, table.Line{Role: table.Heading, Cells: []any{block.heading}})
 		for _, entry := range block.entries {
 			p.Lines = append(p.Lines, table.Line{Cells: []any{entry[0], entry[1]}, Span: true})
@@ -87,8 +87,119 @@ func legendText(zone string) []legendBlock {
 		}},
 		{"Work on findings", [][2]string{
 			{"open, acknowledged, accepted, resolved", "Nobody has looked; somebody has; accepted with a reason, with these figures; no longer found."},
-			{"Disposition, Reviewer, Note", "For you to fill. acknowledge: seen, work goes on. accept: it stays as it is; the note must say why. reopen: it must be looked at again; the note must say why. confirm, refuse: whether a proposed top-up is what the funding means. `tieout findings import` reads them back, with your name."},
-			{"Finding", "The same disagreement keeps its number across nights."},
+			{"Disposition / Reviewer / Note", "For you to fill. acknowledge: seen, work goes on. accept: it stays as it is; the note must say why. reopen: it must be looked at again; the note must say why. confirm, refuse: whether a proposed top-up is what the funding means. `tieout findings import` reads them back, with your name."},
+			{"Finding / Findings", "The same disagreement keeps its number across nights. On other sheets it leads to the finding; filter Ledger by it for all entries that it names."},
+			{"Since / Age (days)", "The day from which the age of a finding counts, and its age on the day of judging: from the entry that it is about or its moment; from the day it was first seen where that was earlier, or where it is about a window."},
+		}},
+		{"Checks and tickmarks", [][2]string{
+			{"agrees, differs", "A cell that must be zero says agrees while it is, and differs, in red, with the difference when it is not. All checks on Summary and Cover is the sum of all of them."},
+			{markFoot + " footed", "A column adds up to its total."},
+			{markCross + " cross-footed", "A line adds up across its columns."},
+			{markPerformed + " re-performed", "Computed again from the detail sheets."},
+			{markAgreed + " agreed", "Compared with another figure that was come by in another way."},
+			{markHash + " hash total", "A sum that means nothing, and is another as soon as a row is missing, there twice or exchanged."},
+			{"T, V, X, imm", "For your own marks, such as in Note: traced to a document; vouched; exception; immaterial. Marks are not standard; use yours and say what they mean."},
+		}},
+		{"Files", [][2]string{
+			{"Text", "In the CSV files and here, control characters other than tab and line ends are replaced by \uFFFD: they can move the cursor of a terminal. A text of a CSV file that a spreadsheet could take for a formula begins with an apostrophe. Numbers are never touched."},
+			{"manifest.json", "Lists each file with its size and SHA-256."},
+		}},
+	}
+}
+
+// Tickmarks.
+const (
+	markFoot      = "F"
+	markCross     = "CF"
+	markPerformed = "RP"
+	markAgreed    = "AG"
+	markHash      = "HT"
+)
+
+// columnText says what the columns of the tables hold. Columns of one meaning share a line, with " / " between them.
+func columnText() []legendBlock {
+	return []legendBlock{
+		{"Columns of several sheets", [][2]string{
+			{"Source", "The account at an issuer, by its name in the configuration."},
+			{"Currency", "Of the amounts in the line."},
+			{"Card no.", "A number that tieout gives each card in this workbook; filter by it to follow a card through the sheets."},
+			{"Card name / Last 4 / Card id", "As the issuer has them. The name leads to the card's line on Cards."},
+			{"Day", "The business day, in the accounting zone, on which the entry occurred."},
+			{"Status", "Where a finding, an entry or a card stands; see above."},
+			{"Amount", "Signed: the effect on the card."},
+			{"Kind", "purchase, refund, reversal, fee, topup, withdrawal, transfer, adjustment."},
+			{"Entry id", "Source and the issuer's transaction id. It leads to the line on Ledger where the entry occurred in the period."},
+			{"Merchant / Merchant category / Reference / Description", "As the issuer has them."},
+			{"Observed", "When the issuer stated the figure."},
+			{"Run", "The run of tieout that stored it."},
+			{"Check", "The code of the check that found it."},
+			{"Reason", "What kind of disagreement it is; see above."},
+			{"Explanation", "What covers a difference."},
+			{"Difference", "The right figure less the left one."},
+		}},
+		{"Columns of findings", [][2]string{
+			{"Severity", "high, medium, low."},
+			{"What was found", "The finding in a sentence."},
+			{"Limit / Spent / Over by", "See limit breaches."},
+			{"Books / Provider", "See orphan top-ups; on Balance drift and Roll-forward the provider's figure."},
+			{"Expected / Actual", "What should be, and what is, in the words of the finding."},
+			{"From / To", "The window that it is about; empty where it has no beginning or end."},
+			{"First seen / Last seen", "When checks first and last found it."},
+			{"Since the report before", "new: the report before this one did not have it."},
+			{"Assigned to", "Who looks after it."},
+			{"History", "What happened to it, when and by whom."},
+			{"Evidence (entry ids)", "The entries that it rests on; the cell leads to the first of them."},
+		}},
+		{"Columns of Roll-forward", [][2]string{
+			{"Figure / Verdict", "What was compared, and how that ended: agreed, differs, not checkable."},
+			{"Opening", "What had posted before the period, of a balance."},
+			{"Outside the period", "What counts though it is not on Ledger: entries that occurred outside of the period and posted in it, or lie in the figure's window."},
+			{"Top-ups / Withdrawals / Purchases, fees / Refunds, reversals / Other", "What moved in the period up to the figure, from the sheet Ledger."},
+			{"Ledger", "The ledger's sum: for a balance opening and movements; for spend the same with its sign turned, so that spend is positive. Empty movements: the sum is not made of these entries alone, such as a balance carried on from an earlier agreement."},
+			{"Explained / Unexplained", "The parts of the difference that an explanation covers, and that none does."},
+			{"Check (must be 0)", "Difference less explained less unexplained."},
+			{"Differs since", "The first of the figures that have had this difference without a break."},
+			{"Why not checkable", "What is missing."},
+		}},
+		{"Columns of Cards", [][2]string{
+			{"Type / Created / Closed", "As the issuer has them."},
+			{"Limit / Limit window / Limit zone", "One limit of the card; a card with several has a line for each. Parameters says how windows run."},
+			{"Reported spent / Reported balance", "The issuer's figures at the latest observation before the end of the period."},
+		}},
+		{"Columns of Ledger", [][2]string{
+			{"Occurred / Posted", "When it happened, and when it settled; empty: not yet."},
+			{"Counted", "yes: sums count it."},
+			{"Counts as", "spend, funding or other: in which figure of a card it is; empty: in none."},
+			{"Original amount / Original currency", "The foreign amount, in no sum."},
+			{"Linked entry id", "The entry that replaced it, or that it replaced."},
+			{"Literal amount", "The issuer's own text of the amount, in its own unit and sign."},
+			{"Id hash", "A number made of the entry's id (CRC-32), for the hash total."},
+		}},
+		{"Columns of Completeness", [][2]string{
+			{"Stream / Window from / Window to", "What was read, and from when to when."},
+			{"Pages / Records / Provider's total", "How much came, and how much the issuer says there is."},
+			{"Rejected / Duplicates / Retries / Times read", "Records that could not be read; that came on more than one page; requests that were repeated; how often this window was read."},
+			{"Why not complete", "What ended the reading."},
+			{"Recorded / First id / Last id / SHA-256 of the pages", "When it was recorded, and what it was, to compare with a copy of one's own."},
+		}},
+		{"Columns of Control totals", [][2]string{
+			{"Records", "Distinct records of the period: each is an entry or a reject."},
+			{"Rejected, known", "Rejects of a record that has a line already: as an entry of an earlier version, or as another reject."},
+			{"Entries / Pending / Declined / Others, not counted", "Entries by status; Posted and Pending together are Counted."},
+			{"Debits / Credits / Net", "Sums of the counted entries: negative, positive, both."},
+			{"All amounts / Ids", "Hash totals over entries of every status."},
+			{"Entries on Ledger / Net on Ledger / All amounts on Ledger / Ids on Ledger", "The same, computed from the sheet Ledger."},
+			{"Check: records / Check: entries / Check: net / Check: amounts / Check: ids", "What must be zero: records less rejects (but the known) less entries; and each figure less that on Ledger."},
+		}},
+		{"Columns of Changes", [][2]string{
+			{"Change", "came: it was not in the ledger; changed: other values; vanished: the issuer no longer lists it, and it still counts; returned: it is listed again."},
+			{"Status before / Amount before", "As of the report before."},
+			{"Effect on the sum", "What it does to the net of the period."},
+			{"What changed", "Each field with its value before and after."},
+			{"Last listed", "When a vanished entry was last read."},
+		}},
+		{"Columns of Parameters", [][2]string{
+			{"Parameter / Value / Meaning", "A setting or a rule that was in force when the checks ran."},
 		}},
 	}
 }

@@ -24,7 +24,7 @@ type statementLine struct {
 
 // explanations lists the explanations in the order of reports (NORMALIZATION 3).
 func explanations() []string {
-	return []string{"in flight", "day boundary", "opening funding", "one entry", "two entries", "declines counted", withinTolerance}
+	return []string{"in flight", "day boundary", "opening funding", "one entry", "declines counted", "two entries", withinTolerance}
 }
 
 // statementLines sums what was compared, by source, figure and currency. What was not checkable may have no currency.

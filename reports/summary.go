@@ -28,7 +28,7 @@ func (f *facts) summary() table.Page {
 
 	var checks []check
 	statement, column := f.statement(p)
-	checks = append(checks, foots("Ledger + reconciling items + unexplained = provider, on this sheet", statement, column))
+	checks = append(checks, foots(markCross, "Ledger + reconciling items + unexplained = provider, on this sheet", statement, column))
 	checks = append(checks, f.entryTotals(p)...)
 	checks = append(checks, f.findingTotals(p)...)
 	f.changeTotals(p)
@@ -41,37 +41,37 @@ func (f *facts) summary() table.Page {
 
 // check is something that must be zero.
 type check struct {
-	what string
-	cell any // nil: there is nothing to check
+	mark, what string
+	cell       any // nil: there is nothing to check
 }
 
 // foots is that a column of a block holds zeros only.
-func foots(what string, e extent, column int) check {
+func foots(mark, what string, e extent, column int) check {
 	if e.empty() {
-		return check{what, nil}
+		return check{mark, what, nil}
 	}
-	return check{what, table.Calc{Plus: []any{e.beyond(column)}, Value: noDifference, Check: true}}
+	return check{mark, what, table.Calc{Plus: []any{e.beyond(column)}, Value: noDifference, Check: true}}
 }
 
 // zeros is that a column of a sheet holds zeros only.
-func zeros(what, sheet, column string) check {
-	return check{what, table.Calc{Plus: []any{table.Foot{Sheet: sheet, Sum: column, Abs: true}}, Value: noDifference, Check: true}}
+func zeros(mark, what, sheet, column string) check {
+	return check{mark, what, table.Calc{Plus: []any{table.Foot{Sheet: sheet, Sum: column, Abs: true}}, Value: noDifference, Check: true}}
 }
 
 // checks is every foot and cross-foot of the workbook, with the difference, which must be zero.
 func (f *facts) checks(p *sheetPage, checks []check) extent {
 	for _, c := range totalChecks() {
-		checks = append(checks, zeros(c[1]+", on "+totalsSheet, totalsSheet, c[0]))
+		checks = append(checks, zeros(c[2], c[1]+", on "+totalsSheet, totalsSheet, c[0]))
 	}
 	if len(f.Judgements) > 0 {
-		checks = append(checks, zeros("Provider − ledger = explained + unexplained, card by card, on "+rollForwardSheet, rollForwardSheet, colCheck))
+		checks = append(checks, zeros(markPerformed, "Provider − ledger = explained + unexplained, card by card, on "+rollForwardSheet, rollForwardSheet, colCheck))
 	}
 	p.block("Checks", "Each of these must be zero. Differences are summed without their signs, so that they cannot cancel out.")
-	p.add(table.Head, "Difference", "What must agree")
+	p.add(table.Head, "Difference", "Mark", "What must agree")
 	from := len(p.Lines)
 	for _, c := range checks {
 		if c.cell != nil {
-			p.span(table.Plain, c.cell, c.what)
+			p.span(table.Plain, c.cell, c.mark, c.what)
 		}
 	}
 	return p.rest(from)
@@ -113,7 +113,7 @@ func (f *facts) entryTotals(p *sheetPage) []check {
 		at := p.add(table.Total, append(totalCells(*t, "", len(p.Lines)), rejected)...)
 		p.name(at, 9, "net", "all", t.currency.Code())
 		checks = append(checks, check{
-			fmt.Sprintf("Net of all sources in %s = the sum of %s", t.currency, totalsSheet),
+			markFoot, fmt.Sprintf("Net of all sources in %s = the sum of %s", t.currency, totalsSheet),
 			table.Calc{
 				Plus: []any{table.At{Line: at, Column: 9}}, Value: figure(new(big.Int), t.currency), Check: true,
 				Minus: []any{table.Foot{Sheet: totalsSheet, Sum: colNet, Where: []table.Criterion{{Column: colCurrency, Value: t.currency.Code()}}}},
@@ -123,7 +123,7 @@ func (f *facts) entryTotals(p *sheetPage) []check {
 	if len(all) == 0 {
 		return nil
 	}
-	return append([]check{foots("Debits + credits = net, on this sheet", p.rest(from), 10)}, checks...)
+	return append([]check{foots(markCross, "Debits + credits = net, on this sheet", p.rest(from), 10)}, checks...)
 }
 
 // rejected is the number of rejected records of a source, or of all.
@@ -301,7 +301,7 @@ func (f *facts) findingTotals(p *sheetPage) []check {
 	for _, s := range findingSheets() {
 		rows.Minus = append(rows.Minus, table.Foot{Sheet: s.sheet, Where: []table.Criterion{{Column: colSeverity, Op: "<>"}}})
 	}
-	return []check{{"Findings by status = rows of the sheets of findings", rows}, foots("Open + acknowledged = all ages, on this sheet", e, last)}
+	return []check{{markFoot, "Findings by status = rows of the sheets of findings", rows}, foots(markCross, "Open + acknowledged = all ages, on this sheet", e, last)}
 }
 
 // countCells is a line of the findings, which is the at-th of its page.

@@ -100,14 +100,14 @@ func (f *facts) totalsTable() table.Table {
 	})
 }
 
-// totalChecks are the columns of Control totals that must be zero, with what each says.
-func totalChecks() [][2]string {
-	return [][2]string{
-		{"Check: records", "Every record is an entry or a reject"},
-		{"Check: entries", "Every entry stands on the sheet Ledger"},
-		{"Check: net", "Debits and credits come to the sum of the counted entries"},
-		{"Check: amounts", "Hash total: the amounts of all entries, of every status"},
-		{"Check: ids", "Hash total: the ids of all entries"},
+// totalChecks are the columns of Control totals that must be zero, with what each says and its tickmark.
+func totalChecks() [][3]string {
+	return [][3]string{
+		{"Check: records", "Every record is an entry or a reject", markCross},
+		{"Check: entries", "Every entry stands on the sheet Ledger", markAgreed},
+		{"Check: net", "Debits and credits come to the sum of the counted entries", markAgreed},
+		{"Check: amounts", "The amounts of all entries, of every status", markHash},
+		{"Check: ids", "The ids of all entries", markHash},
 	}
 }
 

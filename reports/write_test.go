@@ -332,6 +332,42 @@ func sameDecimal(a, b string) bool {
 	return err == nil && x.Equal(y)
 }
 
+// TestLegend_ExplainsEveryColumn: a column that nobody can look up is read as everyone likes.
+func TestLegend_ExplainsEveryColumn(t *testing.T) {
+	input, _ := august(t)
+	f, err := gather(t.Context(), input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	explained := map[string]bool{}
+	for _, line := range f.legend().Lines {
+		if len(line.Cells) == 2 {
+			for name := range strings.SplitSeq(line.Cells[0].(string), " / ") {
+				explained[name] = true
+			}
+		}
+	}
+	sheets, _ := f.sheets(t.Context())
+	used := map[string]bool{}
+	for _, s := range sheets {
+		for _, c := range s.Table.Columns {
+			used[c.Name] = true
+			if !explained[c.Name] {
+				t.Errorf("%s: column %q is not explained", s.Name(), c.Name)
+			}
+		}
+	}
+	for _, block := range columnText() {
+		for _, entry := range block.entries {
+			for name := range strings.SplitSeq(entry[0], " / ") {
+				if !used[name] {
+					t.Errorf("%s: there is no column %q", block.heading, name)
+				}
+			}
+		}
+	}
+}
+
 func TestPage_IsSelfContained(t *testing.T) {
 	input, _ := august(t)
 	dir, _ := written(t, input, Formats()...)

@@ -89,12 +89,12 @@ func format(v any) (string, error) {
 }
 
 // formulaStarts are what a spreadsheet may take for the start of a formula or skip before one, full-width signs included.
-var formulaStarts = []string{"=", "+", "-", "@", "\t", "\r", "\n", "\x00", "＝", "＋", "－", "＠"}
+var formulaStarts = []string{"=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠"}
 
-// neutral puts an apostrophe before text that a spreadsheet could take for a formula, and makes it valid UTF-8. Quotes do
+// neutral puts an apostrophe before text that a spreadsheet could take for a formula, and takes control characters out of it. Quotes do
 // not help: LibreOffice computes "=1+1" in quotes.
 func neutral(s string) string {
-	s = strings.ToValidUTF8(s, "\uFFFD")
+	s = table.PlainText(s)
 	for _, start := range formulaStarts {
 		if strings.HasPrefix(s, start) {
 			return "'" + s

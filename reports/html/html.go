@@ -151,12 +151,13 @@ func (s *section) rows(t table.Table, zone *time.Location) error {
 func show(v any, zone *time.Location) cell {
 	switch v := v.(type) {
 	case string:
+		v = table.PlainText(v)
 		if len(v) <= shortText {
 			return cell{Text: v, Class: "short"}
 		}
 		return cell{Text: v}
 	case table.Word:
-		return cell{Text: v.Text, Class: map[table.Tone]string{table.Good: "good", table.Warn: "warn", table.Bad: "bad"}[v.Tone]}
+		return cell{Text: table.PlainText(v.Text), Class: map[table.Tone]string{table.Good: "good", table.Warn: "warn", table.Bad: "bad"}[v.Tone]}
 	case money.Amount:
 		return cell{Text: grouped(v.String()), Class: "number"}
 	case table.Decimal:
@@ -169,7 +170,7 @@ func show(v any, zone *time.Location) cell {
 		}
 		return cell{Text: v.In(zone).Format("2006-01-02 15:04:05"), Class: "instant"}
 	case table.Link:
-		return cell{Text: v.Text}
+		return cell{Text: table.PlainText(v.Text)}
 	case table.Date:
 		return cell{Text: string(v), Class: "instant"}
 	case table.Foot:

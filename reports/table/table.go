@@ -7,6 +7,7 @@ package table
 
 import (
 	"iter"
+	"strings"
 	"time"
 
 	"github.com/tieout/tieout/schema/money"
@@ -240,4 +241,15 @@ func (p Page) NumbersBelow(line, column int) bool {
 		return false
 	}
 	return false
+}
+
+// PlainText makes text of others harmless: what is no UTF-8, and control characters but tab, line feed and carriage return, become
+// U+FFFD. They show nothing, and some of them move the cursor of a terminal.
+func PlainText(s string) string {
+	return strings.Map(func(r rune) rune {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0x7F && r < 0xA0 {
+			return '\uFFFD'
+		}
+		return r
+	}, strings.ToValidUTF8(s, "\uFFFD"))
 }

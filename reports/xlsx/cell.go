@@ -207,16 +207,13 @@ func serial(t time.Time) string {
 	return strings.TrimRight(fmt.Sprintf("%d.%012d", days, fraction), "0")
 }
 
-// clean makes text that every spreadsheet program accepts: control characters but tab and line feed are replaced, and what
-// a cell does not hold is cut visibly.
+// clean makes text that every spreadsheet program accepts: one kind of line end, no control characters, and what a cell does not
+// hold cut visibly.
 func clean(s string) string {
-	s = strings.ReplaceAll(strings.ToValidUTF8(s, "\uFFFD"), "\r\n", "\n")
-	s = strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' && r != '\n' || r >= 0x7F && r < 0xA0 || r == 0xFFFE || r == 0xFFFF {
-			return '\uFFFD'
-		}
-		return r
-	}, s)
+	s = table.PlainText(strings.ReplaceAll(s, "\r\n", "\n"))
+	if strings.ContainsAny(s, "\r\uFFFE\uFFFF") { // the last two are no characters of XML
+		s = strings.NewReplacer("\r", "\uFFFD", "\uFFFE", "\uFFFD", "\uFFFF", "\uFFFD").Replace(s)
+	}
 	if len(s) <= mostText {
 		return s
 	}
