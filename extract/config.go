@@ -51,6 +51,9 @@ type Issuer struct {
 	RequestsPerSecond float64               // within the provider's documented quota, else a careful guess
 	PageSizes         map[schema.Stream]int // the largest page of each paged list
 	FullScan          bool                  // transactions cannot be filtered by date: every walk reads all of them
+	// Scope names the settings that decide which of the provider's rows a source asks for; nil: there are none. The account
+	// that a credential belongs to is not among them, since a credential does not say it.
+	Scope func(Config) schema.Scope
 }
 
 // Size is the page size of a list: the configured one, at most the list's largest.

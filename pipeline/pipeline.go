@@ -7,6 +7,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"time"
 
@@ -26,6 +27,7 @@ type Source struct {
 	Provider     schema.Provider
 	Extractor    extract.Extractor
 	Normalize    normalize.Func
+	Scope        schema.Scope // which of the provider's rows it asks for
 	LookbackDays int
 	Start        time.Time             // history before it is not read; zero: everything the provider gives
 	FullScan     bool                  // the provider has no date filter, so every sync reads the whole history anyway
@@ -62,7 +64,11 @@ type Progress struct {
 }
 
 // Pipeline runs stages against one ledger.
-type Pipeline struct{ Config }
+type Pipeline struct {
+	Config
+
+	scopes map[string]schema.Scope // of all configured sources, by name
+}
 
 // New checks the configuration and fills its defaults.
 func New(c Config) (*Pipeline, error) {
@@ -84,12 +90,14 @@ func New(c Config) (*Pipeline, error) {
 		c.Progress = func(Progress) {}
 	}
 	c.Checks.Sources = nil
+	scopes := map[string]schema.Scope{}
 	for _, s := range c.Sources {
+		scopes[s.Name] = s.Scope
 		c.Checks.Sources = append(c.Checks.Sources, reconcile.Source{
 			Name: s.Name, Provider: s.Provider, LookbackDays: s.LookbackDays, BalanceUnit: s.BalanceUnit, Start: s.Start,
 		})
 	}
-	return &Pipeline{Config: c}, nil
+	return &Pipeline{Config: c, scopes: scopes}, nil
 }
 
 // StreamResult is what reading one stream of one source did.
@@ -223,6 +231,7 @@ func (p *Pipeline) newRun(kind schema.RunKind, w schema.Window) schema.Run {
 // streamOutcome is a stream's result with the error that ended it.
 type streamOutcome struct {
 	StreamResult
+	met map[uint64]struct{} // hashes of the ids that a walk met
 	err error
 }
 
@@ -427,36 +436,100 @@ func (p *Pipeline) syncTransactions(ctx context.Context, run schema.Run, s Sourc
 			return result
 		}
 	}
-	watermark, err := p.Ledger.Watermark(ctx, s.Name, stream)
+	from, err := p.syncFrom(ctx, s)
 	if err != nil {
 		return failed(stream, err)
 	}
-	w := schema.Window{From: p.syncFrom(s, watermark), To: p.Now()}
-	if w.From.Before(w.To) && !merge(p.walk(ctx, run, s, stream, w)) {
-		return result
+	w := schema.Window{From: from, To: p.Now()}
+	var walked streamOutcome
+	if w.From.Before(w.To) {
+		if walked = p.walk(ctx, run, s, stream, w); !merge(walked) {
+			return result
+		}
 	}
-	pending, err := p.Ledger.PendingIDs(ctx, s.Name, w.From)
+	unsettled, err := p.unsettled(ctx, s, w.From, walked.met)
 	if err != nil {
 		return failed(stream, err)
 	}
-	if len(pending) > 0 {
-		merge(p.fetch(ctx, run, s, stream, pending))
+	if len(unsettled) > 0 {
+		merge(p.fetch(ctx, run, s, stream, unsettled))
 	}
 	return result
 }
 
-// syncFrom is where the next sync of a source starts: its watermark less the look-back, never before its start.
-func (p *Pipeline) syncFrom(s Source, watermark time.Time) time.Time {
+// unsettled lists the ids of transactions to ask for once more, because no list that was just read brought them: what is
+// pending from before the window, and what could not be read when it was met, such as a row whose amount was not known yet.
+func (p *Pipeline) unsettled(ctx context.Context, s Source, before time.Time, met map[uint64]struct{}) ([]string, error) {
+	ids, err := p.Ledger.PendingIDs(ctx, s.Name, before)
+	if err != nil || !s.readsByID() {
+		return ids, err
+	}
+	rejected, err := p.Ledger.RejectedIDs(ctx, s.Name)
+	if err != nil {
+		return nil, err
+	}
+	for _, id := range rejected {
+		if _, ok := met[idHash(id)]; !ok && !slices.Contains(ids, id) {
+			ids = append(ids, id)
+		}
+	}
+	return ids, nil
+}
+
+// syncFrom is where the next sync of a source starts: its watermark less the look-back, but where its history has a gap
+// before that, such as that of a start that was moved back, at the gap; and never before its start.
+func (p *Pipeline) syncFrom(ctx context.Context, s Source) (time.Time, error) {
 	start := schema.Beginning
 	if !s.Start.IsZero() {
 		start = s.Start
 	}
-	if watermark.IsZero() || s.FullScan {
-		return start
+	watermark, err := p.Ledger.Watermark(ctx, s.Name, schema.Transactions, s.Scope)
+	if err != nil || watermark.IsZero() || s.FullScan {
+		return start, err
+	}
+	covered, err := p.Ledger.Coverage(ctx, s.Name, schema.Transactions, s.Scope)
+	if err != nil {
+		return start, err
+	}
+	gap := start
+	for _, w := range covered {
+		if w.Contains(start) {
+			gap = w.To
+		}
 	}
 	from := watermark.In(p.Zone).AddDate(0, 0, -s.LookbackDays).UTC()
-	if from.Before(start) {
-		return start
+	if gap.Before(from) {
+		from = gap
 	}
-	return from
+	if from.Before(start) {
+		return start, nil
+	}
+	return from, nil
+}
+
+// View is the ledger as it was known after a run (0: now), in the scopes that are configured: what was read in another one
+// says nothing of the rows that are asked for now.
+func (p *Pipeline) View(asOf int64) schema.View {
+	v := p.Ledger.View(asOf)
+	v.Completeness = inScope{v.Completeness, p.scopes}
+	return v
+}
+
+// inScope leaves out the readings whose scope does not cover the configured one of their source.
+type inScope struct {
+	schema.CompletenessReader
+	scopes map[string]schema.Scope
+}
+
+func (r inScope) Completeness(ctx context.Context) iter.Seq2[schema.Completeness, error] {
+	return func(yield func(schema.Completeness, error) bool) {
+		for c, err := range r.CompletenessReader.Completeness(ctx) {
+			if wanted, ok := r.scopes[c.Source]; err == nil && ok && !c.Scope.Covers(wanted) {
+				continue
+			}
+			if !yield(c, err) {
+				return
+			}
+		}
+	}
 }

@@ -268,7 +268,7 @@ func TestSync(t *testing.T) {
 		if got := transactions(result); got.Verdict != schema.VerdictPartial || got.EntriesNew != 15 || result.Status != schema.Partial {
 			t.Errorf("%s %+v", result.Status, got)
 		}
-		if covered, err := l.Coverage(t.Context(), "one", schema.Transactions); err != nil || len(covered) != 0 {
+		if covered, err := l.Coverage(t.Context(), "one", schema.Transactions, ""); err != nil || len(covered) != 0 {
 			t.Errorf("covered %v, %v", covered, err)
 		}
 	})
@@ -350,7 +350,7 @@ func TestBackfill(t *testing.T) {
 		if _, err := on(t, l, &issuer{rows: year(95)}, now).Backfill(t.Context(), schema.Window{From: day(2), To: day(0)}); err != nil {
 			t.Fatal(err)
 		}
-		if mark, err := l.Watermark(t.Context(), "one", schema.Transactions); err != nil || !mark.IsZero() {
+		if mark, err := l.Watermark(t.Context(), "one", schema.Transactions, ""); err != nil || !mark.IsZero() {
 			t.Errorf("%v, %v", mark, err)
 		}
 		if got := transactions(sync(t, on(t, l, &issuer{rows: year(95)}, now))); got.Records != 95 {
@@ -362,7 +362,7 @@ func TestBackfill(t *testing.T) {
 		if _, err := on(t, l, &issuer{rows: year(9)}, now).Backfill(t.Context(), schema.Window{From: day(3), To: day(-5)}); err != nil {
 			t.Fatal(err)
 		}
-		covered, err := l.Coverage(t.Context(), "one", schema.Transactions)
+		covered, err := l.Coverage(t.Context(), "one", schema.Transactions, "")
 		if want := []schema.Window{{From: day(3), To: now}}; err != nil || !slices.Equal(covered, want) {
 			t.Errorf("covered %v, %v", covered, err)
 		}

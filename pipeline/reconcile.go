@@ -85,7 +85,7 @@ func (p *Pipeline) check(ctx context.Context, run schema.Run, w schema.Window, r
 	set := ledger.FindingSet{Run: run.ID, Period: w}
 	for _, check := range reconcile.Checks(p.Checks) {
 		set.Codes = append(set.Codes, check.Code())
-		for outcome, err := range check.Run(ctx, p.Ledger.View(0), period) {
+		for outcome, err := range check.Run(ctx, p.View(0), period) {
 			if err != nil {
 				return fmt.Errorf("check %s (%s): %w", check.Code(), w, err)
 			}

@@ -95,7 +95,7 @@ func (p *Pipeline) asOf(ctx context.Context, r ReportRequest) (asOf, reconciled 
 
 func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled schema.Run) (ReportResult, error) {
 	var result ReportResult
-	view := p.Ledger.View(asOf.ID)
+	view := p.View(asOf.ID)
 	// Now is the as-of run's: a report made again next year as of the same run must say the same.
 	now, err := p.knownTo(ctx, asOf)
 	if err != nil {

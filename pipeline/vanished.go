@@ -95,6 +95,9 @@ func (c *collector) unmet(ctx context.Context) ([]string, error) {
 func (c *collector) ask(ctx context.Context, ids []string) (gone int, err error) {
 	o := StreamResult{Stream: c.stream}
 	by := &collector{p: c.p, run: c.run, source: c.source, stream: c.stream, window: c.window, tally: newTally(c.run), result: &o, byID: true}
+	if err := by.recall(ctx, ids); err != nil {
+		return 0, err
+	}
 	_, err = by.pages(ctx, c.source.Extractor.(extract.Fetcher).Fetch(ctx, c.stream, ids))
 	err = by.end(ctx, err == nil, err)
 	c.result.add(o)
@@ -114,7 +117,7 @@ func (p *Pipeline) absences(ctx context.Context, run schema.Run, s Source, ids [
 		return nil, err
 	}
 	var walks []schema.Completeness
-	for c, err := range p.Ledger.View(0).Completeness.Completeness(ctx) {
+	for c, err := range p.View(0).Completeness.Completeness(ctx) {
 		if err != nil {
 			return nil, err
 		}

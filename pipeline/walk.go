@@ -121,7 +121,7 @@ func idHash(id string) uint64 {
 // completeness is the record of the walk when it has ended.
 func (t *tally) completeness(s Source, stream schema.Stream, w schema.Window, verdict schema.Verdict, reason string, at time.Time) *schema.Completeness {
 	return &schema.Completeness{
-		Source: s.Name, Stream: stream, Window: w, Verdict: verdict, Reason: reason,
+		Source: s.Name, Stream: stream, Scope: s.Scope, Window: w, Verdict: verdict, Reason: reason,
 		Pages: t.Pages, Records: t.Records, Total: t.Total, Rejected: t.Rejected, Duplicates: t.Duplicates, Retries: t.Retries, Restarts: t.Restarts,
 		FirstID: t.FirstID, LastID: t.LastID, SHA256: hex.EncodeToString(t.sum.Sum(nil)), RecordedAt: at,
 	}
@@ -133,6 +133,12 @@ func (p *Pipeline) walk(ctx context.Context, run schema.Run, s Source, stream sc
 	checkpoint, found, err := p.Ledger.Checkpoint(ctx, s.Name, stream, w)
 	if err != nil {
 		return failed(stream, err)
+	}
+	if found && checkpoint.Scope != s.Scope { // its pages were of other rows
+		found = false
+		if err := p.Ledger.DropCheckpoint(ctx, s.Name, stream, w); err != nil {
+			return failed(stream, err)
+		}
 	}
 	t, from := newTally(run), extract.Cursor("")
 	if found {
@@ -153,6 +159,7 @@ func (p *Pipeline) walk(ctx context.Context, run schema.Run, s Source, stream sc
 		last, err = c.pages(ctx, s.Extractor.Pages(ctx, stream, w, ""))
 	}
 	o.err = c.end(ctx, last, err)
+	o.met = c.tally.seen
 	return o
 }
 
@@ -164,9 +171,21 @@ func (p *Pipeline) fetch(ctx context.Context, run schema.Run, s Source, stream s
 		return failed(stream, fmt.Errorf("fetch %s (%s): the extractor cannot read by id", stream, s.Name))
 	}
 	c := &collector{p: p, run: run, source: s, stream: stream, window: p.snapshot(), tally: newTally(run), result: &o.StreamResult, byID: true}
+	if err := c.recall(ctx, ids); err != nil {
+		return failed(stream, err)
+	}
 	_, err := c.pages(ctx, fetcher.Fetch(ctx, stream, ids))
 	o.err = c.end(ctx, err == nil, err)
 	return o
+}
+
+// recall finds the categories of the lists that brought the transactions which are now read by their ids: a row alone does
+// not say it.
+func (c *collector) recall(ctx context.Context, ids []string) (err error) {
+	if c.stream == schema.Transactions {
+		c.categories, err = c.p.Ledger.Categories(ctx, c.source.Name, ids)
+	}
+	return err
 }
 
 // collector turns pages into groups and commits them.
@@ -177,6 +196,8 @@ type collector struct {
 	stream schema.Stream
 	window schema.Window
 	byID   bool // no cursor to go on from, and transactions read by id say nothing of their window
+
+	categories map[string]string // of what is read by id, by id
 
 	tally  *tally
 	result *StreamResult
@@ -236,6 +257,9 @@ func (c *collector) reset() {
 // add normalizes records into the group. A record that cannot be mapped becomes a reject and loses nothing else.
 func (c *collector) add(records []schema.Record) {
 	for _, r := range records {
+		if known := c.categories[r.ExternalID]; known != "" {
+			r.Category = known
+		}
 		c.group.Records = append(c.group.Records, r)
 		err := c.source.Normalize(r, &c.group.Batch)
 		if err == nil {
@@ -265,7 +289,7 @@ func (c *collector) commit(ctx context.Context, end *schema.Completeness) error 
 			return err
 		}
 		c.group.Checkpoint = &ledger.Checkpoint{
-			Source: c.source.Name, Stream: c.stream, Window: c.window, Cursor: string(c.next),
+			Source: c.source.Name, Stream: c.stream, Window: c.window, Scope: c.source.Scope, Cursor: string(c.next),
 			State: state, Seen: c.fresh, Run: c.run.ID,
 		}
 	}

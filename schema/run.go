@@ -56,6 +56,7 @@ const (
 type Completeness struct {
 	Source     string
 	Stream     Stream
+	Scope      Scope  // which rows were asked for
 	Window     Window // for snapshot streams From and To are both the instant of the snapshot
 	Verdict    Verdict
 	Pages      int64

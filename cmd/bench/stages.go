@@ -209,7 +209,10 @@ func (s site) report(ctx context.Context, format string) error {
 
 func verify(ctx context.Context, s site) error {
 	return s.with(ctx, func(p *pipeline.Pipeline) error {
-		_, err := p.Ledger.Verify(ctx, "")
+		v, err := p.Ledger.Verify(ctx, "")
+		if err == nil && v.Problem != "" {
+			err = errors.New(v.Problem)
+		}
 		return err
 	})
 }

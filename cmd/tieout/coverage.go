@@ -54,7 +54,7 @@ func gatherCoverage(ctx context.Context, p *pipeline.Pipeline, sources []pipelin
 		stream schema.Stream
 	}
 	last := map[key]schema.Completeness{}
-	for c, err := range p.Ledger.View(0).Completeness.Completeness(ctx) {
+	for c, err := range p.View(0).Completeness.Completeness(ctx) {
 		if err != nil {
 			return nil, err
 		}
@@ -71,7 +71,7 @@ func gatherCoverage(ctx context.Context, p *pipeline.Pipeline, sources []pipelin
 				line.Verdict, line.Reason = c.Verdict, c.Reason
 			}
 			if !stream.Snapshot() {
-				windows, err := p.Ledger.Coverage(ctx, s.Name, stream)
+				windows, err := p.Ledger.Coverage(ctx, s.Name, stream, s.Scope)
 				if err != nil {
 					return nil, err
 				}

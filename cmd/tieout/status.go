@@ -79,7 +79,7 @@ func gatherStatus(ctx context.Context, p *pipeline.Pipeline) (statusReport, erro
 	}
 	for _, s := range p.Sources {
 		for _, stream := range s.Extractor.Streams() {
-			windows, err := p.Ledger.Coverage(ctx, s.Name, stream)
+			windows, err := p.Ledger.Coverage(ctx, s.Name, stream, s.Scope)
 			if err != nil {
 				return report, err
 			}

@@ -114,7 +114,15 @@ func (a *app) source(c Config, s SourceConfig) (pipeline.Source, error) {
 	}
 	source := pipeline.Source{
 		Name: s.Name, Provider: s.Provider, Extractor: extractor, Normalize: normalizer, LookbackDays: s.LookbackDays,
-		FullScan: fullScan(s.Provider), BalanceUnit: s.BalanceUnit,
+		BalanceUnit: s.BalanceUnit,
+	}
+	for _, issuer := range all.List() {
+		if issuer.Provider == s.Provider {
+			source.FullScan = issuer.FullScan
+			if issuer.Scope != nil {
+				source.Scope = issuer.Scope(settings)
+			}
+		}
 	}
 	if s.StartDate != "" {
 		start, err := time.ParseInLocation(time.DateOnly, s.StartDate, c.Zone)
@@ -124,15 +132,6 @@ func (a *app) source(c Config, s SourceConfig) (pipeline.Source, error) {
 		source.Start = start.UTC()
 	}
 	return source, nil
-}
-
-func fullScan(p schema.Provider) bool {
-	for _, issuer := range all.List() {
-		if issuer.Provider == p {
-			return issuer.FullScan
-		}
-	}
-	return false
 }
 
 // chooseSources picks sources by name; none means all.

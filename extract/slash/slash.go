@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tieout/tieout/extract"
@@ -27,7 +28,19 @@ func Issuer() extract.Issuer {
 		New:               New,
 		BaseURL:           "https://api.slash.com",
 		RequestsPerSecond: 2, // no figure is documented
+		Scope: func(c extract.Config) schema.Scope {
+			return schema.NewScope(map[string]string{"categories": strings.Join(chosen(c), ","), "legal_entity": c.LegalEntity})
+		},
 	}
+}
+
+// chosen is the categories that are read, in the order of their names whatever the order of the configuration: the cursor
+// counts lists.
+func chosen(c extract.Config) []string {
+	if len(c.Categories) == 0 {
+		return []string{"card", "fee"}
+	}
+	return slices.Sorted(slices.Values(c.Categories))
 }
 
 // Categories are the words that filter:category takes.
@@ -57,10 +70,7 @@ func New(c extract.Config) (extract.Extractor, error) {
 	if err != nil {
 		return nil, fmt.Errorf("source %s: %w", c.Source, err)
 	}
-	x := &source{config: c, client: client, redactors: map[schema.Stream]*transport.Redactor{}, categories: c.Categories}
-	if len(x.categories) == 0 {
-		x.categories = []string{"card", "fee"}
-	}
+	x := &source{config: c, client: client, redactors: map[schema.Stream]*transport.Redactor{}, categories: chosen(c)}
 	for i, category := range x.categories {
 		if !slices.Contains(Categories(), category) || slices.Contains(x.categories[:i], category) {
 			return nil, fmt.Errorf("source %s: categories: %q is unknown or stands twice; known: %v", c.Source, category, Categories())

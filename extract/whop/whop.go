@@ -32,6 +32,9 @@ func Issuer() extract.Issuer {
 		BaseURL:           "https://api.whop.com/api/v1",
 		RequestsPerSecond: 599.0 / 60, // 600 a minute, operation and credential (Whop docs: Rate limits), less one
 		PageSizes:         map[schema.Stream]int{schema.Transactions: 100},
+		Scope: func(c extract.Config) schema.Scope {
+			return schema.NewScope(map[string]string{"account_id": c.AccountID, "user_id": c.UserID})
+		},
 	}
 }
 

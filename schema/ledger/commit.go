@@ -229,6 +229,7 @@ type Checkpoint struct {
 	Source string
 	Stream schema.Stream
 	Window schema.Window
+	Scope  schema.Scope // a walk goes on only in the scope in which it began
 	Cursor string
 	State  string   // the walk's counters, opaque to the ledger
 	Seen   []uint64 // hashes of ids seen: Commit adds these, Checkpoint returns all of them
@@ -239,7 +240,7 @@ type Checkpoint struct {
 func (t *tx) walk(ctx context.Context, g Group) error {
 	if c := g.Completeness; c != nil {
 		if err := t.insert(ctx, "completeness", [][]any{{
-			c.Source, string(c.Stream), c.Window.From.UnixMicro(), c.Window.To.UnixMicro(), string(c.Verdict), c.Pages, c.Records, c.Total,
+			c.Source, string(c.Stream), text(string(c.Scope)), c.Window.From.UnixMicro(), c.Window.To.UnixMicro(), string(c.Verdict), c.Pages, c.Records, c.Total,
 			c.Rejected, c.Duplicates, c.Retries, c.Restarts, text(c.FirstID), text(c.LastID), c.SHA256, text(c.Reason), micros(c.RecordedAt),
 		}}); err != nil {
 			return err
@@ -257,10 +258,10 @@ func (t *tx) walk(ctx context.Context, g Group) error {
 func (t *tx) checkpoint(ctx context.Context, c Checkpoint) error {
 	key := []any{c.Source, string(c.Stream), c.Window.From.UnixMicro(), c.Window.To.UnixMicro()}
 	if _, err := t.ExecContext(ctx, t.Rebind(`
-		INSERT INTO checkpoints (source, stream, window_from, window_to, cursor, state, run_id) VALUES (?, ?, ?, ?, ?, ?, ?)
+		INSERT INTO checkpoints (source, stream, window_from, window_to, scope, cursor, state, run_id) VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 		ON CONFLICT (source, stream, window_from, window_to)
-		DO UPDATE SET cursor = excluded.cursor, state = excluded.state, run_id = excluded.run_id`),
-		append(key, c.Cursor, c.State, c.Run)...); err != nil {
+		DO UPDATE SET scope = excluded.scope, cursor = excluded.cursor, state = excluded.state, run_id = excluded.run_id`),
+		append(key, text(string(c.Scope)), c.Cursor, c.State, c.Run)...); err != nil {
 		return fmt.Errorf("save checkpoint: %w", err)
 	}
 	if len(c.Seen) == 0 {
@@ -308,6 +309,7 @@ type checkpointRow struct {
 	Stream     string `db:"stream"`
 	WindowFrom int64  `db:"window_from"`
 	WindowTo   int64  `db:"window_to"`
+	Scope      string `db:"scope"`
 	Cursor     string `db:"cursor"`
 	State      string `db:"state"`
 	RunID      int64  `db:"run_id"`
@@ -316,7 +318,7 @@ type checkpointRow struct {
 func (r checkpointRow) checkpoint() Checkpoint {
 	return Checkpoint{
 		Source: r.Source, Stream: schema.Stream(r.Stream), Window: schema.Window{From: instant(&r.WindowFrom), To: instant(&r.WindowTo)},
-		Cursor: r.Cursor, State: r.State, Run: r.RunID,
+		Scope: schema.Scope(r.Scope), Cursor: r.Cursor, State: r.State, Run: r.RunID,
 	}
 }
 
@@ -325,7 +327,7 @@ func (l *Ledger) Checkpoint(ctx context.Context, source string, s schema.Stream,
 	key := []any{source, string(s), w.From.UnixMicro(), w.To.UnixMicro()}
 	var rows []checkpointRow
 	if err := l.read.SelectContext(ctx, &rows, l.read.Rebind(`
-		SELECT source, stream, window_from, window_to, cursor, state, run_id FROM checkpoints
+		SELECT source, stream, window_from, window_to, scope, cursor, state, run_id FROM checkpoints
 		WHERE source = ? AND stream = ? AND window_from = ? AND window_to = ?`), key...); err != nil {
 		return Checkpoint{}, false, fmt.Errorf("read checkpoint (%s, %s): %w", source, w, err)
 	}
@@ -350,7 +352,7 @@ func (l *Ledger) Checkpoint(ctx context.Context, source string, s schema.Stream,
 func (l *Ledger) OpenCheckpoints(ctx context.Context, source string, s schema.Stream) ([]Checkpoint, error) {
 	var rows []checkpointRow
 	if err := l.read.SelectContext(ctx, &rows, l.read.Rebind(`
-		SELECT source, stream, window_from, window_to, cursor, state, run_id FROM checkpoints
+		SELECT source, stream, window_from, window_to, scope, cursor, state, run_id FROM checkpoints
 		WHERE source = ? AND stream = ? ORDER BY window_from, window_to`), source, string(s)); err != nil {
 		return nil, fmt.Errorf("read checkpoints (%s): %w", source, err)
 	}
@@ -361,19 +363,21 @@ func (l *Ledger) OpenCheckpoints(ctx context.Context, source string, s schema.St
 	return all, nil
 }
 
-// Coverage lists the windows of a stream that are complete, merged where they touch or overlap, oldest first.
-func (l *Ledger) Coverage(ctx context.Context, source string, s schema.Stream) ([]schema.Window, error) {
+// Coverage lists the windows of a stream that are complete in a scope, merged where they touch or overlap, oldest first.
+func (l *Ledger) Coverage(ctx context.Context, source string, s schema.Stream, wanted schema.Scope) ([]schema.Window, error) {
 	type row struct {
-		From int64 `db:"window_from"`
-		To   int64 `db:"window_to"`
+		Scope string `db:"scope"`
+		From  int64  `db:"window_from"`
+		To    int64  `db:"window_to"`
 	}
 	var rows []row
 	if err := l.read.SelectContext(ctx, &rows, l.read.Rebind(`
-		SELECT DISTINCT window_from, window_to FROM completeness
+		SELECT DISTINCT scope, window_from, window_to FROM completeness
 		WHERE source = ? AND stream = ? AND verdict = ? ORDER BY window_from, window_to`),
 		source, string(s), string(schema.VerdictComplete)); err != nil {
 		return nil, fmt.Errorf("read coverage (%s): %w", source, err)
 	}
+	rows = slices.DeleteFunc(rows, func(r row) bool { return !schema.Scope(r.Scope).Covers(wanted) })
 	var merged []schema.Window
 	for _, r := range rows {
 		w := schema.Window{From: instant(&r.From), To: instant(&r.To)}
@@ -388,22 +392,29 @@ func (l *Ledger) Coverage(ctx context.Context, source string, s schema.Stream) (
 	return merged, nil
 }
 
-// Watermark is the end of the latest complete window that a sync (not a backfill) read of a stream; zero: none.
-func (l *Ledger) Watermark(ctx context.Context, source string, s schema.Stream) (time.Time, error) {
-	var to []int64
-	err := l.read.SelectContext(ctx, &to, l.read.Rebind(`
-		SELECT w.window_to FROM completeness w
+// Watermark is the end of the latest complete window that a sync (not a backfill) read of a stream in a scope; zero: none.
+func (l *Ledger) Watermark(ctx context.Context, source string, s schema.Stream, wanted schema.Scope) (time.Time, error) {
+	type row struct {
+		Scope string `db:"scope"`
+		To    int64  `db:"window_to"`
+	}
+	var rows []row
+	err := l.read.SelectContext(ctx, &rows, l.read.Rebind(`
+		SELECT w.scope, MAX(w.window_to) AS window_to FROM completeness w
 		JOIN commits c ON c.seq = w.commit_seq
 		JOIN run_events e ON e.run_id = c.run_id
 		WHERE w.source = ? AND w.stream = ? AND w.verdict = ? AND e.kind = ?
-		ORDER BY w.window_to DESC LIMIT 1`), source, string(s), string(schema.VerdictComplete), string(schema.SyncRun))
+		GROUP BY w.scope`), source, string(s), string(schema.VerdictComplete), string(schema.SyncRun))
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read watermark (%s): %w", source, err)
 	}
-	if len(to) == 0 {
-		return time.Time{}, nil
+	var mark time.Time
+	for _, r := range rows {
+		if to := instant(&r.To); schema.Scope(r.Scope).Covers(wanted) && to.After(mark) {
+			mark = to
+		}
 	}
-	return instant(&to[0]), nil
+	return mark, nil
 }
 
 // figures is what an observation says in amounts, as it is stored.

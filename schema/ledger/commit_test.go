@@ -276,16 +276,16 @@ func TestCoverage(t *testing.T) {
 		read(schema.SyncRun, schema.VerdictPartial, 5, 8),
 		read(schema.BackfillRun, schema.VerdictComplete, 9, 12),
 	}
-	covered, err := l.Coverage(t.Context(), "bill-main", schema.Transactions)
+	covered, err := l.Coverage(t.Context(), "bill-main", schema.Transactions, "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	same(t, "coverage", covered, []schema.Window{{From: day(0), To: day(5)}, {From: day(9), To: day(12)}})
-	mark, err := l.Watermark(t.Context(), "bill-main", schema.Transactions)
+	mark, err := l.Watermark(t.Context(), "bill-main", schema.Transactions, "")
 	if err != nil || !mark.Equal(day(4)) {
 		t.Errorf("the watermark is where a complete window of a sync ends: %v %v", mark, err)
 	}
-	if mark, err := l.Watermark(t.Context(), "other", schema.Transactions); err != nil || !mark.IsZero() {
+	if mark, err := l.Watermark(t.Context(), "other", schema.Transactions, ""); err != nil || !mark.IsZero() {
 		t.Errorf("of a source never read: %v %v", mark, err)
 	}
 	same(t, "completeness", all(t, l.View(0).Completeness.Completeness(t.Context())), stored)

@@ -352,3 +352,35 @@ func (l *Ledger) PendingIDs(ctx context.Context, source string, before time.Time
 	}
 	return ids, nil
 }
+
+// RejectedIDs lists the external ids of the transactions whose record could not be read and still stands so, oldest first.
+func (l *Ledger) RejectedIDs(ctx context.Context, source string) ([]string, error) {
+	var ids []string
+	err := l.read.SelectContext(ctx, &ids, l.read.Rebind(`
+		SELECT external_id FROM rejects WHERE closed_seq IS NULL AND source = ? AND stream = ? AND external_id <> ''
+		GROUP BY external_id ORDER BY MIN(id)`), source, string(schema.Transactions))
+	if err != nil {
+		return nil, fmt.Errorf("read rejects (%s): %w", source, err)
+	}
+	return ids, nil
+}
+
+// Categories finds the category under which each of the transactions with these external ids was listed last. What has none
+// is left out.
+func (l *Ledger) Categories(ctx context.Context, source string, ids []string) (map[string]string, error) {
+	type row struct {
+		Identity string `db:"identity"`
+		Category string `db:"category"`
+	}
+	rows, err := selectIn[row](ctx, l.read, l.read.Rebind, ids, `
+		SELECT r.identity, r.category FROM records r
+		WHERE r.source = ? AND r.stream = ? AND r.category <> '' AND r.identity IN (?) ORDER BY r.id`, source, string(schema.Transactions))
+	if err != nil {
+		return nil, fmt.Errorf("read categories (%s): %w", source, err)
+	}
+	categories := make(map[string]string, len(rows))
+	for _, r := range rows {
+		categories[r.Identity] = r.Category // the later one stays
+	}
+	return categories, nil
+}

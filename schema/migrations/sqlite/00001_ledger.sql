@@ -209,6 +209,7 @@ CREATE TABLE completeness (
     hash        BLOB    NOT NULL,
     source      TEXT    NOT NULL,
     stream      TEXT    NOT NULL,
+    scope       TEXT    NOT NULL, -- which rows were asked for
     window_from INTEGER NOT NULL,
     window_to   INTEGER NOT NULL,
     verdict     TEXT    NOT NULL,
@@ -346,6 +347,7 @@ CREATE TABLE checkpoints (
     stream      TEXT    NOT NULL,
     window_from INTEGER NOT NULL,
     window_to   INTEGER NOT NULL,
+    scope       TEXT    NOT NULL,
     cursor      TEXT    NOT NULL,
     state       TEXT    NOT NULL,
     run_id      INTEGER NOT NULL,
