@@ -138,6 +138,11 @@ func TestFindings_LiveFromNightToNight(t *testing.T) {
 	if diff := cmp.Diff(want, steps(d)); diff != "" {
 		t.Errorf("history (-want +got):\n%s", diff)
 	}
+	for _, e := range d.History {
+		if e.At != testNow.Format("2006-01-02T15:04:05Z") || e.RunID == 0 {
+			t.Errorf("%+v", e)
+		}
+	}
 	for _, words := range []string{"expected " + f.Expected, "actual " + f.Actual, "expected 1.23"} {
 		if !strings.Contains(d.History[4].Note, words) {
 			t.Errorf("why it was reopened does not say %q: %s", words, d.History[4].Note)
@@ -173,6 +178,42 @@ func (s *site) lastRun(t *testing.T) string {
 		t.Fatal(err)
 	}
 	return status.Runs[0].ID.String()
+}
+
+func TestFindings_AnEarlierReportStaysAsItWas(t *testing.T) {
+	s := newSite(t, sandbox.Config{Seed: 3, Transactions: 300}, nil)
+	s.must(t, "nightly")
+	read := func() map[string]string {
+		t.Helper()
+		dir := filepath.Join(t.TempDir(), "report")
+		s.must(t, "report", "--as-of-run", "2", "--out", dir)
+		files := map[string]string{}
+		for _, name := range []string{"tieout.xlsx", "findings.csv", "report.html"} {
+			data, err := os.ReadFile(filepath.Join(dir, name))
+			if err != nil {
+				t.Fatal(err)
+			}
+			files[name] = string(data)
+		}
+		return files
+	}
+	before := read()
+	s.must(t, "findings", "accept", "--severity", "high", "--reason", "known", "--yes")
+	s.must(t, "findings", "assign", "--severity", "low", "--to", "bob", "--yes")
+	for name, data := range read() {
+		if data != before[name] {
+			t.Errorf("%s as of run 2 is another one after people decided", name)
+		}
+	}
+	dir := filepath.Join(t.TempDir(), "report")
+	s.must(t, "report", "--out", dir)
+	statuses := map[string]int{}
+	for _, row := range table(t, filepath.Join(dir, "findings.csv")) {
+		statuses[row["severity"]+" "+row["status"]]++
+	}
+	if statuses["high accepted"] == 0 || statuses["high open"] != 0 || statuses["medium open"] == 0 {
+		t.Errorf("today's report: %v", statuses)
+	}
 }
 
 func TestFindings_BulkShowsFirstAndChangesWithYes(t *testing.T) {

@@ -40,7 +40,7 @@ import (
 // Limits bounds what a file may cost. A field that is zero means its default.
 type Limits struct {
 	Bytes    int64 // size of the file; default 16 MiB
-	Inflated int64 // size of all parts of a workbook when inflated; default 32 MiB
+	Inflated int64 // size of a part of a workbook when inflated; default 32 MiB
 	Rows     int   // lines that are not blank, without the header; default 100,000
 }
 

@@ -22,14 +22,14 @@ func FuzzReadCSV(f *testing.F) {
 }
 
 func FuzzReadWorkbook(f *testing.F) {
-	f.Add(workbook(f, false, columns, []string{"R", "#19.989999999999998", "usd", "#46235"}, []string{"S", "x", "USD", "2026-08-01"}))
-	f.Add(workbook(f, true, columns, nil, []string{"R", "#5", "EUR", "2026-08-01T00:00:00Z"}))
+	f.Add(workbookOf(f, false, columns, []string{"R", "#19.989999999999998", "usd", "#46235"}, []string{"S", "x", "USD", "2026-08-01"}))
+	f.Add(workbookOf(f, true, columns, nil, []string{"R", "#5", "EUR", "2026-08-01T00:00:00Z"}))
 	f.Fuzz(func(t *testing.T, data []byte) { check(t, "f.xlsx", data) })
 }
 
 // FuzzReadWorkbookParts fuzzes the parts that a zip hides from the fuzzer.
 func FuzzReadWorkbookParts(f *testing.F) {
-	whole := workbook(f, false, columns, []string{"R", "#19.989999999999998", "usd", "#46235"}, []string{"S", "x", "USD", "2026-08-01"})
+	whole := workbookOf(f, false, columns, []string{"R", "#19.989999999999998", "usd", "#46235"}, []string{"S", "x", "USD", "2026-08-01"})
 	const sheet, texts, book = "xl/worksheets/sheet1.xml", "xl/sharedStrings.xml", "xl/workbook.xml"
 	var seed [3]string
 	for i, name := range []string{sheet, texts, book} {

@@ -2,129 +2,39 @@ package books
 
 import (
 	"bytes"
-	"encoding/xml"
 	"errors"
-	"fmt"
-	"io"
 	"math/big"
 	"regexp"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
-	"github.com/xuri/excelize/v2"
+
+	"github.com/tieout/tieout/normalize/workbook"
 )
 
 // workbookSheet reads the first sheet of a workbook, with cells as they are stored rather than as they are shown.
 func workbookSheet(data []byte, limits Limits) (sheet, error) {
-	// Equal limits keep everything in memory: above the second, parts would be written to the temporary folder.
-	file, err := excelize.OpenReader(bytes.NewReader(data), excelize.Options{
-		RawCellValue: true, UnzipSizeLimit: limits.Inflated, UnzipXMLSizeLimit: limits.Inflated,
-	})
+	book, err := workbook.Open(bytes.NewReader(data), int64(len(data)), workbook.Limits{Part: limits.Inflated})
 	if err != nil {
-		return sheet{}, fmt.Errorf("not a workbook that can be read: %w", err)
+		return sheet{}, err
 	}
-	props, err := file.GetWorkbookProps()
-	if err != nil {
-		return sheet{}, fmt.Errorf("not a workbook that can be read: %w", err)
-	}
-	names := file.GetSheetList()
+	names := book.Sheets()
 	if len(names) == 0 {
 		return sheet{}, errors.New("a workbook without a sheet")
 	}
-	if err := checkSheets(file, limits.Rows*maxWidth); err != nil {
-		return sheet{}, fmt.Errorf("not a workbook that can be read: %w", err)
-	}
-	date1904 := props.Date1904 != nil && *props.Date1904
 	return sheet{
 		amount: cellDecimal,
-		date:   func(cell string) string { return cellDate(cell, date1904) },
+		date:   func(cell string) string { return cellDate(cell, book.Date1904) },
 		padded: true,
 		rows: func(yield func(row, error) bool) {
-			defer file.Close()
-			rows, err := file.Rows(names[0])
-			if err != nil {
-				yield(row{}, err)
-				return
-			}
-			defer rows.Close()
-			for line := 1; rows.Next(); line++ {
-				cells, err := rows.Columns()
-				if !yield(row{line: line, cells: cells}, err) || err != nil {
+			for r, err := range book.Rows(names[0]) {
+				if !yield(row{line: r.Number, cells: r.Cells}, err) {
 					return
 				}
 			}
-			if err := rows.Error(); err != nil {
-				yield(row{}, err)
-			}
 		},
 	}, nil
-}
-
-// maxWidth is the average number of columns beyond which a sheet is refused: each row costs as much as its last cell is
-// far to the right.
-const maxWidth = 256
-
-// checkSheets refuses what the library would pass over in silence: a sheet that breaks off, and cells out of order, which
-// it would put into the wrong columns; and what would cost it out of proportion.
-func checkSheets(file *excelize.File, maxCells int) (err error) {
-	file.Pkg.Range(func(name, part any) bool {
-		if content, ok := part.([]byte); ok && strings.HasPrefix(strings.ToLower(name.(string)), "xl/worksheets/sheet") {
-			err = checkSheet(content, maxCells)
-		}
-		return err == nil
-	})
-	return err
-}
-
-func checkSheet(content []byte, maxCells int) error {
-	dec := xml.NewDecoder(bytes.NewReader(content))
-	row, column, cells := 0, 0, 0
-	for {
-		token, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return fmt.Errorf("a sheet breaks off or is malformed: %w", err)
-		}
-		start, ok := token.(xml.StartElement)
-		if !ok {
-			continue
-		}
-		switch start.Name.Local {
-		case "row":
-			last := row
-			row, column = row+1, 0
-			if r := attribute(start, "r"); r != "" {
-				if row, err = strconv.Atoi(r); err != nil || row <= last {
-					return fmt.Errorf("its rows are out of order after row %d", last)
-				}
-			}
-		case "c":
-			last := column
-			column++
-			if r := attribute(start, "r"); r != "" {
-				var at int
-				if column, at, err = excelize.CellNameToCoordinates(r); err != nil || at != row || column <= last {
-					return fmt.Errorf("its cells are out of order in row %d", row)
-				}
-			}
-			if cells += column - last; cells > maxCells {
-				return fmt.Errorf("a sheet spans more than %d cells; delete what is beside the columns", maxCells)
-			}
-		}
-	}
-}
-
-func attribute(e xml.StartElement, name string) string {
-	for _, a := range e.Attr {
-		if a.Name.Local == name {
-			return a.Value
-		}
-	}
-	return ""
 }
 
 var cellNumber = regexp.MustCompile(`^[0-9]{1,20}(\.[0-9]{1,20})?([eE][+-]?[0-9]{1,2})?$`)

@@ -45,6 +45,8 @@ func (l Limits) withDefaults() Limits {
 
 // Book is an open workbook. It reads from what it was opened on for as long as it is used.
 type Book struct {
+	Date1904 bool // dates count from 1904 rather than from 1900
+
 	limits  Limits
 	left    int64                // of limits.Total
 	parts   map[string]*zip.File // by name in lower case; names are compared so
@@ -140,9 +142,14 @@ func (b *Book) readSheets(part string) error {
 	for _, p := range texts {
 		b.strings = p
 	}
-	for start, err := range b.elements(part, "sheet") {
+	for start, err := range b.elements(part, "sheet", "workbookPr") {
 		if err != nil {
 			return err
+		}
+		if start.Name.Local == "workbookPr" {
+			word := attribute(start, "date1904")
+			b.Date1904 = word == "1" || word == "true"
+			continue
 		}
 		at, ok := parts[attribute(start, "id")]
 		if !ok {
@@ -155,15 +162,15 @@ func (b *Book) readSheets(part string) error {
 	return nil
 }
 
-// elements yields the start of each element of a name.
-func (b *Book) elements(part, name string) iter.Seq2[xml.StartElement, error] {
+// elements yields the start of each element that has one of the names.
+func (b *Book) elements(part string, names ...string) iter.Seq2[xml.StartElement, error] {
 	return func(yield func(xml.StartElement, error) bool) {
 		for token, err := range b.tokens(part) {
 			if err != nil {
 				yield(xml.StartElement{}, err)
 				return
 			}
-			if start, ok := token.(xml.StartElement); ok && start.Name.Local == name && !yield(start, nil) {
+			if start, ok := token.(xml.StartElement); ok && slices.Contains(names, start.Name.Local) && !yield(start, nil) {
 				return
 			}
 		}

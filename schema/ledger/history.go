@@ -191,7 +191,7 @@ func (l *Ledger) historyRows(ctx context.Context, seq int64, ids []string) ([]fi
 
 func (l *Ledger) versions(ctx context.Context, seq int64, ids []string) ([]versionRow, error) {
 	query := `SELECT finding_id, severity, expected_minor, expected_currency, actual_minor, actual_currency, unexplained_minor,
-		unexplained_currency, evidence, commit_seq FROM findings WHERE commit_seq <= ?`
+		unexplained_currency, '[]' AS evidence, commit_seq FROM findings WHERE commit_seq <= ?`
 	if ids != nil {
 		return selectIn[versionRow](ctx, l.read, l.read.Rebind, slices.Sorted(slices.Values(ids)), query+` AND finding_id IN (?) ORDER BY finding_id, id`, seq)
 	}
