@@ -225,7 +225,7 @@ func (p *Pipeline) Backfill(ctx context.Context, w schema.Window) (ReadResult, e
 }
 
 func (p *Pipeline) newRun(kind schema.RunKind, w schema.Window) schema.Run {
-	return schema.Run{Kind: kind, StartedAt: p.Now(), Period: w, Zone: p.Zone.String(), Version: p.Version, Parameters: "{}"}
+	return schema.Run{Kind: kind, StartedAt: p.Now(), Period: w, Zone: p.Zone.String(), Version: p.Version, Parameters: p.settings().encode()}
 }
 
 // streamOutcome is a stream's result with the error that ended it.

@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -54,13 +53,8 @@ func (r ReconcileResult) AtLeast(s schema.Severity) int64 {
 // their end; then no finding was stored.
 func (p *Pipeline) Reconcile(ctx context.Context, w schema.Window) (ReconcileResult, error) {
 	result := ReconcileResult{Status: schema.FailedRun}
-	run := p.newRun(schema.ReconcileRun, w)
-	parameters, err := json.Marshal(p.Parameters)
+	run, err := p.Ledger.StartRun(ctx, p.newRun(schema.ReconcileRun, w))
 	if err != nil {
-		return result, fmt.Errorf("start reconcile: %w", err)
-	}
-	run.Parameters = string(parameters)
-	if run, err = p.Ledger.StartRun(ctx, run); err != nil {
 		return result, fmt.Errorf("start reconcile: %w", err)
 	}
 	result.RunID = run.ID

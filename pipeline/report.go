@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -106,11 +105,15 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 		now = p.Now()
 	}
 	period := schema.Period{Window: r.Period, Zone: p.Zone, Now: now}
-	units, err := reconcile.BalanceUnits(ctx, view, period, p.Checks)
+	cfg := p.inForce(asOf, reconciled).Checks
+	if r.AsOf == 0 {
+		cfg = p.Checks // what is configured and was never read must not be missing
+	}
+	units, err := reconcile.BalanceUnits(ctx, view, period, cfg)
 	if err != nil {
 		return result, fmt.Errorf("report: %w", err)
 	}
-	checks, err := p.recheck(ctx, view, period)
+	checks, err := recheck(ctx, view, period, cfg)
 	if err != nil {
 		return result, fmt.Errorf("report: %w", err)
 	}
@@ -131,7 +134,7 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 	}
 	input := reports.Input{
 		View: view, Period: period, Entity: p.Entity, AsOf: asOf, Reconciled: reconciled, Version: p.Version, Root: asOf.Root,
-		BooksKnown: books, Parameters: inForce(reconciled, p.Parameters), Judgements: checks.judgements, Changes: changes, Drifts: checks.drifts,
+		BooksKnown: books, Parameters: p.inForce(reconciled, asOf).Parameters, Judgements: checks.judgements, Changes: changes, Drifts: checks.drifts,
 		Sample: r.Sample, AgeBuckets: p.AgeBuckets,
 		Findings: func(ctx context.Context) iter.Seq2[schema.Finding, error] {
 			return p.Ledger.Findings(ctx, ledger.FindingFilter{Period: r.Period, AsOf: asOf.ID})
@@ -148,7 +151,7 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 		input.Before = before.StartedAt
 	}
 	result.Complete = true
-	for _, s := range p.Sources {
+	for _, s := range cfg.Sources {
 		source := reports.Source{Name: s.Name, Provider: s.Provider, LookbackDays: s.LookbackDays}
 		if unit, ok := units[s.Name]; ok {
 			source.BalanceUnit = string(unit.Unit)
@@ -168,15 +171,6 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 	return result, err
 }
 
-// inForce is the settings that the reconcile run recorded or, where no checks were run, those of today.
-func inForce(reconciled schema.Run, today []reports.Parameter) []reports.Parameter {
-	var recorded []reports.Parameter
-	if json.Unmarshal([]byte(reconciled.Parameters), &recorded) != nil || len(recorded) == 0 {
-		return today
-	}
-	return recorded
-}
-
 // rechecked is what the checks say as of a report's run: findings alone would leave silence to be taken for agreement.
 type rechecked struct {
 	judgements []schema.Judgement
@@ -186,10 +180,10 @@ type rechecked struct {
 
 // recheck runs the checks again, as of the report's run. Findings are not taken from here: those that the report shows are
 // the stored ones, with their life.
-func (p *Pipeline) recheck(ctx context.Context, view schema.View, period schema.Period) (rechecked, error) {
+func recheck(ctx context.Context, view schema.View, period schema.Period, cfg reconcile.Config) (rechecked, error) {
 	r := rechecked{drifts: map[reports.FigureKey]schema.Finding{}, incomplete: map[string]string{}}
 	drifts := map[string]schema.Finding{}
-	for _, check := range reconcile.Checks(p.Checks) {
+	for _, check := range reconcile.Checks(cfg) {
 		for outcome, err := range check.Run(ctx, view, period) {
 			if err != nil {
 				return r, fmt.Errorf("check %s (%s): %w", check.Code(), period.Window, err)
