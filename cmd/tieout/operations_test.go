@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net/http"
 	"path/filepath"
@@ -13,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/xuri/excelize/v2"
 
 	"github.com/tieout/tieout/extract/sandbox"
 	"github.com/tieout/tieout/schema"
@@ -199,4 +203,80 @@ func (o *operator) send(t *testing.T, method, path, key string, body map[string]
 		t.Fatalf("%s %s %s: status %d: %s", method, path, text, response.StatusCode, strings.TrimSpace(answer.String()))
 	}
 	return answer.Bytes()
+}
+
+// TestSandbox_ShowsTheCardMadeByHand follows the README: a card, its top-up and a purchase, made over HTTP, stand in the
+// workbook.
+func TestSandbox_ShowsTheCardMadeByHand(t *testing.T) {
+	s := newSite(t, sandbox.Config{Seed: 1, Cards: 12, Transactions: 300}, nil)
+	o := &operator{site: s}
+	bitnob := func(operation string, body map[string]any) {
+		o.call(t, schema.Bitnob, http.MethodPost, "/virtualcards/"+operation, body)
+		o.send(t, http.MethodPost, "/control/advance", "", map[string]any{"by": "1h"})
+	}
+	bitnob("create", map[string]any{
+		"customerReference": "ada@acme.example", "firstName": "Ada", "lastName": "Byron", "cardBrand": "visa", "reference": "ads", "amount": "100",
+	})
+	bitnob("topup", map[string]any{"cardId": "<cardId>", "amount": 2500, "reference": "ads-more"})
+	bitnob("mock-transaction", map[string]any{"cardId": "<cardId>", "amount": "4200"})
+	out := filepath.Join(s.dir, "out")
+	s.must(t, "--now", s.world.Now().Format(time.RFC3339Nano), "nightly", "--out", out)
+
+	book, err := excelize.OpenFile(filepath.Join(out, "tieout.xlsx"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer book.Close()
+	sheet := func(name string) string {
+		rows, err := book.GetRows(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return fmt.Sprint(rows)
+	}
+	if !strings.Contains(sheet("Cards"), "Ada Byron") {
+		t.Error("the card is not among the cards")
+	}
+	for _, reference := range []string{"ads", "ads-more"} {
+		if !strings.Contains(sheet("Orphan top-ups"), " "+reference+" ") {
+			t.Errorf("%s is not among the orphan top-ups", reference)
+		}
+	}
+	var entries []string
+	for _, row := range table(t, filepath.Join(out, "ledger.csv")) {
+		if row["source"] == "bitnob-main" && row["occurred_at"] >= testNow.Format(time.RFC3339) {
+			entries = append(entries, row["kind"]+" "+row["status"]+" "+row["amount"])
+			if !strings.Contains(sheet("Ledger"), row["entry_id"]) {
+				t.Errorf("%s is not in the workbook", row["entry_id"])
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{"topup posted 100.00", "topup posted 25.00", "purchase posted -42.00"}, entries); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// TestSandbox_WritesAFolderToWorkIn starts the command and runs a nightly with what it wrote.
+func TestSandbox_WritesAFolderToWorkIn(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "rehearsal")
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	read, write := io.Pipe()
+	ended := make(chan int, 1)
+	go func() {
+		none := func(string) (string, bool) { return "", false }
+		now := testNow.Format(time.RFC3339)
+		ended <- run(ctx, []string{"--now", now, "sandbox", "--listen", "127.0.0.1:0", "--cards", "8", "--transactions", "200", "--out", dir}, write, io.Discard, none)
+		write.Close()
+	}()
+	lines := bufio.NewScanner(read)
+	for lines.Scan() && !strings.HasPrefix(lines.Text(), "configuration: ") {
+		t.Log(lines.Text())
+	}
+	s := &site{dir: dir}
+	s.must(t, "nightly", "--out", filepath.Join(t.TempDir(), "out"))
+	stop()
+	if code := <-ended; code != exitDone {
+		t.Errorf("exit %d", code)
+	}
 }

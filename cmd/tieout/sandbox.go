@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -36,7 +37,7 @@ func (f *worldFlags) world(now time.Time, zone *time.Location) (*sandbox.World, 
 
 func (a *app) sandboxCommand() *cobra.Command {
 	var flags worldFlags
-	var listen, answers, faults string
+	var listen, answers, faults, out string
 	cmd := &cobra.Command{
 		Use: "sandbox", Short: "Serve the four issuers' APIs over a seeded world, on this machine only", Args: noArgs,
 		Long: "Serve the four issuers' APIs over a seeded world, on this machine only.\n\n" + faultsHelp(),
@@ -58,11 +59,9 @@ func (a *app) sandboxCommand() *cobra.Command {
 			if err != nil {
 				return usageError("--listen %q: %w", listen, err)
 			}
-			fmt.Fprintf(a.stdout, "# the sandbox answers until it is stopped; set these and use the configuration below\n")
-			for _, p := range schema.Providers() {
-				fmt.Fprintf(a.stdout, "export %s=%s\n", sandboxVariable(p), world.Credential(p))
+			if err := a.introduce(world, server.URL, out); err != nil {
+				return errors.Join(fmt.Errorf("sandbox: %w", err), server.Close())
 			}
-			fmt.Fprint(a.stdout, sandboxConfig(world, server.URL, func(p schema.Provider) string { return "{env: " + sandboxVariable(p) + "}" }, ""))
 			<-cmd.Context().Done()
 			return server.Close()
 		},
@@ -71,7 +70,30 @@ func (a *app) sandboxCommand() *cobra.Command {
 	cmd.Flags().StringVar(&listen, "listen", "127.0.0.1:8700", "loopback `ADDR` to serve on")
 	cmd.Flags().StringVar(&faults, "faults", "", "what goes wrong with requests, as `SPEC` above says")
 	cmd.Flags().StringVar(&answers, "answers", "", "write the key of planted anomalies to `FILE`")
+	cmd.Flags().StringVar(&out, "out", "", "write configuration, keys, books and answer key to the folder `DIR`; made again each time")
 	return cmd
+}
+
+// introduce says how to reach a served world: in a folder that a user can work in, else on standard output.
+func (a *app) introduce(world *sandbox.World, url, out string) error {
+	if out != "" {
+		if err := demoFolder(out); err != nil {
+			return err
+		}
+		if err := demoFiles(out, world, url); err != nil {
+			return err
+		}
+		fmt.Fprintf(a.stdout, "the sandbox answers on %s until it is stopped; its clock stands at %s\n", url, world.Now().Format(time.RFC3339))
+		fmt.Fprintf(a.stdout, "configuration: %s\n", filepath.Join(out, "tieout.yaml"))
+		return nil
+	}
+	fmt.Fprintf(a.stdout, "# the sandbox answers until it is stopped; set these and use the configuration below\n")
+	fmt.Fprintf(a.stdout, "# its clock stands at %s; POST %s/control/advance moves it\n", world.Now().Format(time.RFC3339), url)
+	for _, p := range schema.Providers() {
+		fmt.Fprintf(a.stdout, "export %s=%s\n", sandboxVariable(p), world.Credential(p))
+	}
+	fmt.Fprint(a.stdout, sandboxConfig(world, url, func(p schema.Provider) string { return "{env: " + sandboxVariable(p) + "}" }, ""))
+	return nil
 }
 
 // faultsHelp is how --faults is written and what can go wrong.
