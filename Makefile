@@ -2,6 +2,7 @@ GO ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
 TESTFLAGS ?= -timeout 25m
 FUZZTIME ?= 20000x
+WORLDS ?= 10000
 PLATFORMS ?= linux/amd64 linux/arm64 darwin/amd64 darwin/arm64 windows/amd64 windows/arm64
 
 # A static binary: no cgo. The version comes from here alone, so that equal sources make equal binaries.
@@ -15,7 +16,7 @@ GOLDEN_DIRS = $(shell grep -rlE --include='*_test.go' '^(var)?[[:space:]]*update
 FUZZ_FILES = $(shell grep -rl --include='*_test.go' '^func Fuzz' . | sort)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test race lint fmt fuzz golden golden-clean killtest bench cover tidy cross check clean
+.PHONY: help demo build test oracle race lint fmt fuzz golden golden-clean killtest bench cover tidy cross check clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
@@ -28,6 +29,9 @@ build: ## Build ./tieout, static
 
 test: ## Run all tests
 	$(GO) test $(TESTFLAGS) ./...
+
+oracle: ## Hold all checks against a slow oracle over WORLDS random worlds (`make test` does so over 1000)
+	$(GO) test $(TESTFLAGS) ./reconcile -run '^TestOracle$$' -worlds $(WORLDS) -v
 
 race: ## Run all tests with the race detector (needs a C compiler)
 	$(MAKE) --no-print-directory test TESTFLAGS="-race $(TESTFLAGS)"

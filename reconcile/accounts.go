@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"strings"
 
@@ -38,6 +39,18 @@ func readCards(ctx context.Context, v schema.View) (cardIndex, error) {
 	return x, nil
 }
 
+// keys yields the cards in order.
+func (x cardIndex) keys() iter.Seq2[cardKey, error] {
+	keys := slices.SortedFunc(maps.Keys(x.byID), cardKey.compare)
+	return func(yield func(cardKey, error) bool) {
+		for _, k := range keys {
+			if !yield(k, nil) {
+				return
+			}
+		}
+	}
+}
+
 // find looks for a card under either of the ids that a row gives for it.
 func (x cardIndex) find(source string, ids ...string) (schema.Card, bool) {
 	for _, id := range ids {
@@ -62,8 +75,8 @@ type account struct {
 	entries      []schema.Entry       // by occurred_at, entry id
 }
 
-// accounts yields the cards of one source, or of all sources when source is empty, by source and card, joining the
-// ordered readers, so that one card's rows are held at a time. Rows without a card are left out. The account and its
+// accounts yields the cards of one source, or of all sources when source is empty, by source and card: those that some
+// list contains and those that only rows name. It joins the ordered readers, so that one card's rows are held at a time. Rows without a card are left out. The account and its
 // slices are valid until the next one.
 func accounts(ctx context.Context, v schema.View, cards cardIndex, source string) iter.Seq2[*account, error] {
 	return func(yield func(*account, error) bool) {
@@ -78,16 +91,22 @@ func accounts(ctx context.Context, v schema.View, cards cardIndex, source string
 		observations := newCursor("observations", v.Observations.Observations(ctx),
 			func(o schema.Observation) cardKey { return cardKey{o.Source, o.ID} })
 		defer observations.stop()
+		listed := newCursor("cards", cards.keys(), func(k cardKey) cardKey { return k })
+		defer listed.stop()
 
 		var a account
 		for {
-			key, ok, err := first(entries, observations)
+			key, ok, err := first(entries, observations, listed)
 			if err != nil {
 				yield(nil, err)
 				return
 			}
 			if !ok {
 				break
+			}
+			if err := listed.skip(key); err != nil {
+				yield(nil, err)
+				return
 			}
 			if key.id == "" || (source != "" && key.source != source) || twins.strays[key] {
 				if err := skip(entries, observations, key); err != nil {
@@ -237,18 +256,25 @@ func (c *cursor[T]) skip(key cardKey) error {
 	return c.err
 }
 
-func first(e *cursor[schema.Entry], o *cursor[schema.Observation]) (cardKey, bool, error) {
-	switch {
-	case e.err != nil:
-		return cardKey{}, false, e.err
-	case o.err != nil:
-		return cardKey{}, false, o.err
-	case !e.ok && !o.ok:
-		return cardKey{}, false, nil
-	case !o.ok || (e.ok && e.at.compare(o.at) <= 0):
-		return e.at, true, nil
+// peek is the key of the next group.
+func (c *cursor[T]) peek() (cardKey, bool, error) { return c.at, c.ok, c.err }
+
+type peeker interface{ peek() (cardKey, bool, error) }
+
+// first is the smallest key that any of some cursors stands at.
+func first(cursors ...peeker) (cardKey, bool, error) {
+	var least cardKey
+	some := false
+	for _, c := range cursors {
+		key, ok, err := c.peek()
+		if err != nil {
+			return cardKey{}, false, err
+		}
+		if ok && (!some || key.compare(least) < 0) {
+			least, some = key, true
+		}
 	}
-	return o.at, true, nil
+	return least, some, nil
 }
 
 func skip(e *cursor[schema.Entry], o *cursor[schema.Observation], key cardKey) error {

@@ -54,14 +54,14 @@ func TestAccounts(t *testing.T) {
 	t.Run("JoinsRowsUnderBothIDsOfACard", func(t *testing.T) {
 		want := []string{
 			"a/id-2 listed=true seen=1 t3 t5 t4", "a/stranger listed=false seen=0 t7", "a/uuid-1 listed=true seen=0 t2 t1",
-			"b/id-1 listed=true seen=0 t8", "b/only-seen listed=false seen=1 ",
+			"b/id-1 listed=true seen=0 t8", "b/idle listed=true seen=0 ", "b/only-seen listed=false seen=1 ",
 		}
 		if got := walk(t, ""); !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
 	})
 	t.Run("ReadsOneSource", func(t *testing.T) {
-		want := []string{"b/id-1 listed=true seen=0 t8", "b/only-seen listed=false seen=1 "}
+		want := []string{"b/id-1 listed=true seen=0 t8", "b/idle listed=true seen=0 ", "b/only-seen listed=false seen=1 "}
 		if got := walk(t, "b"); !slices.Equal(got, want) {
 			t.Errorf("got  %q\nwant %q", got, want)
 		}
