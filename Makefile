@@ -16,7 +16,7 @@ GOLDEN_DIRS = $(shell grep -rlE --include='*_test.go' '^(var)?[[:space:]]*update
 FUZZ_FILES = $(shell grep -rl --include='*_test.go' '^func Fuzz' . | sort)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test oracle race lint fmt fuzz golden golden-clean killtest bench cover tidy cross check clean
+.PHONY: help demo build test oracle race lint fmt fuzz golden golden-clean killtest simulate bench cover tidy cross check clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
@@ -57,6 +57,13 @@ fuzz: ## Run each fuzz target FUZZTIME: a count such as 20000x, or a time such a
 
 KILLS    ?= 200
 KILLSEED ?= 1
+SEEDS  ?= 300
+FROM   ?= 1
+NIGHTS ?= 4
+simulate: ## Live SEEDS simulated lives of NIGHTS nights each, with operations, faults and kills, from seed FROM on
+	bash -o pipefail -c "$(GO) test ./cmd/tieout -run TestSimulation -v -timeout 0 -simulate.seeds $(SEEDS) -simulate.from $(FROM) \
+		-simulate.nights $(NIGHTS) | grep -v -e '^=== ' -e '--- PASS: TestSimulation/'"
+
 killtest: ## Kill tieout sync KILLS times at moments drawn by KILLSEED, and print how many hit
 	$(GO) test $(TESTFLAGS) -count=1 -v -run '^TestSync_KilledAtRandomMoments$$' ./cmd/tieout -kills $(KILLS) -killseed $(KILLSEED)
 
