@@ -126,7 +126,8 @@ func (o *operator) act(t *testing.T) {
 		switch o.IntN(5) {
 		case 0:
 			o.call(t, p, http.MethodPost, "/virtualcards/create", map[string]any{
-				"customerReference": ref + "@acme.example", "firstName": "A", "lastName": "B", "cardBrand": "visa", "reference": ref, "amount": dollars})
+				"customerReference": ref + "@acme.example", "firstName": "A", "lastName": "B", "cardBrand": "visa", "reference": ref, "amount": dollars,
+			})
 		case 1:
 			o.call(t, p, http.MethodPost, "/virtualcards/topup", map[string]any{"cardId": card, "amount": 100 + o.IntN(50_000), "reference": ref})
 		case 2:
@@ -267,7 +268,7 @@ func TestSandbox_WritesAFolderToWorkIn(t *testing.T) {
 		none := func(string) (string, bool) { return "", false }
 		now := testNow.Format(time.RFC3339)
 		ended <- run(ctx, []string{"--now", now, "sandbox", "--listen", "127.0.0.1:0", "--cards", "8", "--transactions", "200", "--out", dir}, write, io.Discard, none)
-		write.Close()
+		_ = write.Close() // never fails
 	}()
 	lines := bufio.NewScanner(read)
 	for lines.Scan() && !strings.HasPrefix(lines.Text(), "configuration: ") {

@@ -49,7 +49,7 @@ func (w *World) file(rows ...*row) {
 		}
 		b.fileID(r)
 	}
-	if len(rows) > 0 {
+	if len(rows) > 0 && !w.moving {
 		rows[0].card.book.arrange()
 	}
 }

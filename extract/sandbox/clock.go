@@ -28,22 +28,32 @@ func (w *World) Now() time.Time {
 // Advance moves the clock on. What was planned up to the new moment happens on the way, each at its own moment: pending
 // rows post, late or for another amount, or are reversed, or expire; budgets begin new periods. It fails with ErrClock
 // where the duration is negative.
-func (w *World) Advance(by time.Duration) error { return w.AdvanceTo(w.Now().Add(by)) }
+func (w *World) Advance(by time.Duration) error {
+	w.mutex.Lock()
+	defer w.mutex.Unlock()
+	return w.advance(instantOf(w.now.time().Add(by)))
+}
 
-// AdvanceTo moves the clock on to a moment, which counts in whole milliseconds.
+// AdvanceTo moves the clock on to a moment, which counts in whole milliseconds. It fails with ErrClock where that has passed.
 func (w *World) AdvanceTo(to time.Time) error {
 	w.mutex.Lock()
 	defer w.mutex.Unlock()
-	if instantOf(to) < w.now {
-		return fmt.Errorf("advance from %s to %s: %w", w.now.text(), instantOf(to).text(), ErrClock)
+	return w.advance(instantOf(to))
+}
+
+func (w *World) advance(to instant) error {
+	if to < w.now {
+		return fmt.Errorf("advance from %s to %s: %w", w.now.text(), to.text(), ErrClock)
 	}
-	for len(w.agenda) > 0 && w.agenda[0].at <= instantOf(to) {
+	w.moving = true
+	for len(w.agenda) > 0 && w.agenda[0].at <= to {
 		next := w.agenda[0]
 		w.agenda = w.agenda[1:]
 		w.set(next.at)
 		next.what()
 	}
-	w.set(instantOf(to))
+	w.moving = false
+	w.set(to)
 	for _, b := range w.books {
 		b.arrange()
 	}

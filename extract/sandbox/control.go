@@ -62,19 +62,26 @@ func (w *World) controlAdvance(r *http.Request) response {
 	if f.fault != nil {
 		return wrong(f.fault)
 	}
-	moment, err := time.Parse(time.RFC3339, to)
-	if by != "" {
-		var d time.Duration
-		d, err = time.ParseDuration(by)
-		moment = w.Now().Add(d)
-	}
-	if err == nil {
-		err = w.AdvanceTo(moment)
-	}
-	if err != nil {
+	if err := w.move(by, to); err != nil {
 		return wrong(bad(err.Error()))
 	}
 	return w.controlNow(r)
+}
+
+// move moves the clock by a duration, or to an instant where that is empty.
+func (w *World) move(by, to string) error {
+	if by != "" {
+		d, err := time.ParseDuration(by)
+		if err != nil {
+			return err
+		}
+		return w.Advance(d)
+	}
+	moment, err := time.Parse(time.RFC3339, to)
+	if err != nil {
+		return err
+	}
+	return w.AdvanceTo(moment)
 }
 
 // controlPlant plants an anomaly: {"anomaly": "no-funding-record"}. The answer is what it adds to the key.

@@ -63,8 +63,9 @@ type World struct {
 	fundings []FundingRow
 	secrets  []string
 	agenda   []event
-	planned  int // events, ever
-	draws    int // operations that drew something, ever
+	moving   bool // the clock is on its way: lists are put in order when it arrives
+	planned  int  // events, ever
+	draws    int  // operations that drew something, ever
 	replays  map[string]replay
 
 	counting sync.Mutex // guards what follows
