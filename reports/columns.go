@@ -53,6 +53,12 @@ func count[T any](name string, width int, cell func(T) any) column[T] {
 	return column[T]{table.Column{Name: name, Kind: table.Number, Width: width}, cell}
 }
 
+// filtered is a column by whose values readers choose rows.
+func filtered[T any](c column[T]) column[T] {
+	c.Filter = true
+	return c
+}
+
 // toFill is an empty column for people.
 func toFill[T any](name string, width int, choices ...string) column[T] {
 	return column[T]{table.Column{Name: name, Width: width, Wrap: true, Fill: true, Choices: choices}, func(T) any { return nil }}

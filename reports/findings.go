@@ -18,6 +18,7 @@ const (
 	colFinding  = "Finding"
 	colSince    = "Since"
 	colAge      = "Age (days)"
+	colNew      = "Since the report before"
 
 	colUnexplained = "Unexplained"
 	colExplanation = "Explanation"
@@ -72,16 +73,59 @@ func (f *facts) findingTable(s findingSheet) table.Table {
 
 // shortTable is the findings of a sheet with what is needed to understand them.
 func (f *facts) shortTable(s findingSheet) table.Table {
-	return list(s.sheet, f.findingsOf(s), f.mainColumns(s))
+	return list(s.sheet, f.findingsOf(s), slices.Concat(f.mainColumns(s), []column[schema.Finding]{
+		filtered(text(colCode, 17, func(x schema.Finding) string { return string(x.Code) })),
+		text(colExplanation, 18, func(x schema.Finding) string { return x.Explanation }),
+		filtered(text(colNew, 12, f.newWord)),
+		count(colAge, 7, func(x schema.Finding) any { return f.age(x) }),
+		long("History", 44, func(x schema.Finding) string { return strings.Join(f.history[x.ID()], "\n") }),
+	}))
+}
+
+// newWord says that a finding is new since the report before.
+func (f *facts) newWord(x schema.Finding) string {
+	if f.isNew(x) {
+		return "new"
+	}
+	return ""
+}
+
+// news is what is new since the report before, in words.
+func (f *facts) news() table.Page {
+	p := &sheetPage{table.Page{Name: "What is new", Widths: []int{30, 90}}}
+	if f.Before.IsZero() {
+		p.span(table.Plain, "There is no report before this one, so all of it is new.")
+		return p.Page
+	}
+	n, high := 0, 0
+	for _, x := range f.findings {
+		if f.isNew(x) {
+			n++
+			if x.Severity == schema.High {
+				high++
+			}
+		}
+	}
+	p.span(table.Note, fmt.Sprintf("Since the report before, which was as of run %d.", f.Changes.Since))
+	p.span(table.Plain, "New findings", fmt.Sprintf("%d, %d of high severity", n, high))
+	for _, kind := range []schema.ChangeKind{schema.Came, schema.Changed, schema.Vanished, schema.Returned} {
+		p.span(table.Plain, "Entries that "+string(kind), int64(f.Changes.Count[kind]))
+	}
+	for _, x := range f.findings {
+		if f.isNew(x) {
+			p.span(table.Plain, severityWord(x.Severity), x.Message)
+		}
+	}
+	return p.Page
 }
 
 // mainColumns say what was found, and fit side by side on paper.
 func (f *facts) mainColumns(s findingSheet) []column[schema.Finding] {
 	return []column[schema.Finding]{
 		text(colFinding, 20, schema.Finding.ID),
-		word(colSeverity, 9, func(x schema.Finding) table.Word { return severityWord(x.Severity) }),
-		word(colStatus, 12, func(x schema.Finding) table.Word { return statusWord(x.Status) }),
-		text(colSource, 12, func(x schema.Finding) string { return x.Source }),
+		filtered(word(colSeverity, 9, func(x schema.Finding) table.Word { return severityWord(x.Severity) })),
+		filtered(word(colStatus, 12, func(x schema.Finding) table.Word { return statusWord(x.Status) })),
+		filtered(text(colSource, 12, func(x schema.Finding) string { return x.Source })),
 		linked("Card name", 15, func(x schema.Finding) any { return f.cardLink(x.Source, x.CardID, x.CardName) }),
 		text("Last 4", 7, func(x schema.Finding) string { return x.CardLast4 }),
 		long("What was found", 42, func(x schema.Finding) string { return x.Message }),
@@ -119,12 +163,7 @@ func (f *facts) moreColumns(s findingSheet) []column[schema.Finding] {
 		}),
 		instant("First seen", func(x schema.Finding) any { return x.FirstSeen }),
 		instant("Last seen", func(x schema.Finding) any { return x.LastSeen }),
-		text("Since the report before", 12, func(x schema.Finding) string {
-			if f.isNew(x) {
-				return "new"
-			}
-			return ""
-		}),
+		text(colNew, 12, f.newWord),
 		text("Assigned to", 14, func(x schema.Finding) string { return x.Assignee }),
 		long("History", 44, func(x schema.Finding) string { return strings.Join(f.history[x.ID()], "\n") }),
 		text("Reference", 18, func(x schema.Finding) string { return x.Reference }),

@@ -249,9 +249,9 @@ func (f *facts) workbook(ctx context.Context) table.Book {
 
 // page is the report for those who only look.
 func (f *facts) page() table.Book {
-	cover, summary := f.cover(nil), f.summary()
+	cover, news, summary := f.cover(nil), f.news(), f.summary()
 	book := f.book()
-	book.Sheets = []table.Sheet{{Page: &cover}, {Page: &summary}}
+	book.Sheets = []table.Sheet{{Page: &cover}, {Page: &news}, {Page: &summary}}
 	for _, s := range findingSheets() {
 		t := f.shortTable(s)
 		book.Sheets = append(book.Sheets, table.Sheet{Table: &t})

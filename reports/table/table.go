@@ -33,6 +33,7 @@ type Column struct {
 	Wrap    bool     // long text goes on in the next line of the cell
 	Fill    bool     // empty, for people to fill
 	Choices []string // what they may choose; none: anything
+	Filter  bool     // readers may want the rows with one of its values
 }
 
 // Table is one header line and rows under it. Every row has one cell for each column. Rows can be ranged over again and
