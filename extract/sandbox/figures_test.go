@@ -3,6 +3,7 @@ package sandbox
 import (
 	"strconv"
 	"testing"
+	"time"
 
 	"github.com/tieout/tieout/schema"
 )
@@ -15,6 +16,11 @@ type sums struct{ posted, both int64 }
 func TestFigures(t *testing.T) {
 	for config := range seeds {
 		w := New(config)
+		if config.Seed%2 == 0 { // what was pending has settled since, and some windows have begun anew
+			if err := w.Advance(time.Duration(config.Seed) * 17 * time.Hour); err != nil {
+				t.Fatal(err)
+			}
+		}
 		c := newClient(t, w)
 		differs := map[string]bool{}
 		for _, a := range w.Answers() {
