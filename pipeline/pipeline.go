@@ -509,9 +509,11 @@ func (p *Pipeline) syncFrom(ctx context.Context, s Source) (time.Time, error) {
 
 // View is the ledger as it was known after a run (0: now), in the scopes that are configured: what was read in another one
 // says nothing of the rows that are asked for now.
-func (p *Pipeline) View(asOf int64) schema.View {
+func (p *Pipeline) View(asOf int64) schema.View { return p.viewIn(asOf, p.scopes) }
+
+func (p *Pipeline) viewIn(asOf int64, scopes map[string]schema.Scope) schema.View {
 	v := p.Ledger.View(asOf)
-	v.Completeness = inScope{v.Completeness, p.scopes}
+	v.Completeness = inScope{v.Completeness, scopes}
 	return v
 }
 

@@ -94,7 +94,11 @@ func (p *Pipeline) asOf(ctx context.Context, r ReportRequest) (asOf, reconciled 
 
 func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled schema.Run) (ReportResult, error) {
 	var result ReportResult
-	view := p.View(asOf.ID)
+	then := p.settings() // what is configured and was never read must not be missing
+	if r.AsOf != 0 {
+		then = p.inForce(asOf, reconciled)
+	}
+	cfg, view := then.Checks, p.viewIn(asOf.ID, then.Scopes)
 	// Now is the as-of run's: a report made again next year as of the same run must say the same.
 	now, err := p.knownTo(ctx, asOf)
 	if err != nil {
@@ -105,10 +109,6 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 		now = p.Now()
 	}
 	period := schema.Period{Window: r.Period, Zone: p.Zone, Now: now}
-	cfg := p.inForce(asOf, reconciled).Checks
-	if r.AsOf == 0 {
-		cfg = p.Checks // what is configured and was never read must not be missing
-	}
 	units, err := reconcile.BalanceUnits(ctx, view, period, cfg)
 	if err != nil {
 		return result, fmt.Errorf("report: %w", err)

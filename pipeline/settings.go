@@ -11,12 +11,13 @@ import (
 // settings is what was in force for a run. It records it as its parameters, so that a report as of that run judges as was judged
 // then, whatever the configuration says today.
 type settings struct {
-	Parameters []reports.Parameter `json:"parameters"`
-	Checks     reconcile.Config    `json:"checks"`
+	Parameters []reports.Parameter     `json:"parameters"`
+	Checks     reconcile.Config        `json:"checks"`
+	Scopes     map[string]schema.Scope `json:"scopes"` // of the sources, by name
 }
 
 // settings are those of today.
-func (p *Pipeline) settings() settings { return settings{p.Parameters, p.Checks} }
+func (p *Pipeline) settings() settings { return settings{p.Parameters, p.Checks, p.scopes} }
 
 // encode is what a run records. Nothing in settings can fail to be encoded.
 func (s settings) encode() string {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tieout/tieout/extract"
@@ -77,13 +78,32 @@ func (c *collector) unmet(ctx context.Context) ([]string, error) {
 			ids = append(ids, id)
 		}
 	}
+	return c.inScope(ctx, ids)
+}
+
+// inScope leaves out the entries that were read in a scope which this walk does not cover: it did not ask for them.
+func (c *collector) inScope(ctx context.Context, ids []string) ([]string, error) {
 	readings, err := c.p.Ledger.Readings(ctx, c.source.Name, ids)
-	if err != nil {
+	if err != nil || len(readings) == 0 {
 		return nil, err
 	}
+	scopes := map[int64]schema.Scope{} // in which the runs read the source
+	var runs []int64
+	for r, err := range c.p.Ledger.View(0).Completeness.Completeness(ctx) {
+		if err != nil {
+			return nil, err
+		}
+		if r.Source == c.source.Name && r.Stream == schema.Transactions {
+			scopes[r.Run] = r.Scope
+			runs = append(runs, r.Run)
+		}
+	}
+	slices.Sort(runs)
 	ids = ids[:0]
 	for _, r := range readings {
-		if r.Category == "" || c.tally.Categories[r.Category] { // else it may no longer be asked for
+		// A run that was killed left no word; the next one went on in the same scope.
+		n, _ := slices.BinarySearch(runs, r.Run)
+		if n < len(runs) && c.source.Scope.Covers(scopes[runs[n]].Only("categories", r.Category)) {
 			ids = append(ids, r.ExternalID)
 		}
 	}

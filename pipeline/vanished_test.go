@@ -237,13 +237,29 @@ func TestVanished(t *testing.T) {
 		sync(t, with(on(t, l, i.issuer, tomorrow.AddDate(0, 0, 1)), i))
 		absentAre(t, l, 3)
 	})
-	t.Run("ACategoryThatIsNoLongerReadSaysNothing", func(t *testing.T) {
-		l := fresh(t)
-		i := &categories{rows: map[string][]row{"card": year(20), "fee": {{"f1", now.AddDate(0, 0, -2), -5, schema.Posted}}}, read: []string{"card", "fee"}}
-		sync(t, with(on(t, l, &issuer{}, now), i))
-		i.read = i.read[:1]
-		sync(t, with(on(t, l, &issuer{}, tomorrow), i))
-		absentAre(t, l, 21)
+	t.Run("WhatIsNoLongerAskedForSaysNothing", func(t *testing.T) {
+		for name, c := range map[string]struct {
+			before, after schema.Scope
+			read          []string
+			absent        []string
+		}{
+			"another category": {"categories=card,fee", "categories=card", []string{"card"}, []string{"t0010"}},
+			"another account":  {"account=1;categories=card,fee", "account=2;categories=card,fee", nil, nil},
+			"nothing":          {"categories=card,fee", "categories=card,fee", []string{"card"}, []string{"f1", "t0010"}},
+			"one more":         {"categories=card,fee", "categories=ach,card,fee", []string{"card"}, []string{"f1", "t0010"}},
+		} {
+			l := fresh(t)
+			i := &categories{rows: map[string][]row{"card": year(20), "fee": {{"f1", now.AddDate(0, 0, -2), -5, schema.Posted}}}, read: []string{"card", "fee"}}
+			for night, scope := range []schema.Scope{c.before, c.after, c.after} { // the second night in a new scope is no other than the first
+				p := with(on(t, l, &issuer{}, now.AddDate(0, 0, night)), i)
+				p.Sources[0].Scope = scope
+				sync(t, p)
+				i.rows["card"], i.read = without(i.rows["card"], "t0010"), c.read
+			}
+			if got := absent(t, l); !slices.Equal(got, append([]string{}, c.absent...)) {
+				t.Errorf("%s: %v are absent, want %v", name, got, c.absent)
+			}
+		}
 	})
 }
 

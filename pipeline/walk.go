@@ -30,15 +30,14 @@ type tally struct {
 	Doubt   string
 	Hash    []byte // state of the hash over the redacted records
 
-	Began      int64           // the run in which the walk began
-	Categories map[string]bool // of the records met
+	Began int64 // the run in which the walk began
 
 	sum  hash.Hash
 	seen map[uint64]struct{}
 }
 
 func newTally(run schema.Run) *tally {
-	return &tally{Total: -1, Began: run.ID, Categories: map[string]bool{}, sum: sha256.New(), seen: map[uint64]struct{}{}}
+	return &tally{Total: -1, Began: run.ID, sum: sha256.New(), seen: map[uint64]struct{}{}}
 }
 
 // again is the tally of a walk that begins again.
@@ -97,9 +96,6 @@ func (t *tally) page(p extract.Page) []uint64 {
 			t.FirstID = r.ExternalID
 		}
 		t.LastID = r.ExternalID
-		if r.Category != "" {
-			t.Categories[r.Category] = true
-		}
 		id := idHash(r.ExternalID)
 		if _, ok := t.seen[id]; ok {
 			t.Duplicates++

@@ -47,6 +47,20 @@ func (s Scope) Covers(wanted Scope) bool {
 	return true
 }
 
+// Only is the scope with one value of a list in place of all: that of the rows which one value brought. A scope without the
+// setting, and an empty value, leave it as it is.
+func (s Scope) Only(name, value string) Scope {
+	settings := map[string]string{}
+	for n, values := range s.settings() {
+		settings[n] = strings.Join(values, ",")
+	}
+	if settings[name] == "" || value == "" {
+		return s
+	}
+	settings[name] = value
+	return NewScope(settings)
+}
+
 func (s Scope) settings() map[string][]string {
 	all := map[string][]string{}
 	if s == "" {

@@ -37,3 +37,18 @@ func TestScope_Covers(t *testing.T) {
 		})
 	}
 }
+
+func TestScope_Only(t *testing.T) {
+	for _, c := range []struct{ scope, want schema.Scope }{
+		{"categories=ach,card,fee;legal_entity=le_1", "categories=fee;legal_entity=le_1"},
+		{"account_id=biz_1", "account_id=biz_1"},
+		{"", ""},
+	} {
+		if got := c.scope.Only("categories", "fee"); got != c.want {
+			t.Errorf("%q of %q, want %q", got, c.scope, c.want)
+		}
+		if got := c.scope.Only("categories", ""); got != c.scope {
+			t.Errorf("%q of %q", got, c.scope)
+		}
+	}
+}

@@ -98,6 +98,7 @@ func (s *site) reconfigure(t *testing.T) {
 	source := "sources:\n  - name: added\n    provider: whop\n    base_url: " + s.url + "\n    account_id: biz_added\n    credential: {file: whop.key}\n"
 	checks := "checks:\n  balance-drift: {tolerance: \"900.00\"}\n  stale-pending: {after_days: 1}\n"
 	text := strings.Replace(string(was), "sources:\n", checks+source, 1)
+	text = strings.Replace(text, "provider: slash\n", "provider: slash\n    categories: [card, fee, ach]\n", 1)
 	if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
 		t.Fatal(err)
 	}

@@ -67,6 +67,7 @@ type Reading struct {
 	OccurredAt time.Time
 	PostedAt   time.Time // zero: not posted
 	StoredAt   time.Time // when the version of its record that is known last was received
+	Run        int64     // that stored this version
 }
 
 // Readings describes entries by their external ids, in the order of id.
@@ -77,9 +78,11 @@ func (l *Ledger) Readings(ctx context.Context, source string, ids []string) ([]R
 		PostedAt   *int64 `db:"posted_at"`
 		Category   string `db:"category"`
 		ReceivedAt int64  `db:"received_at"`
+		RunID      int64  `db:"run_id"`
 	}
 	rows, err := selectIn[row](ctx, l.read, l.read.Rebind, ids, `
-		SELECT e.external_id, e.occurred_at, e.posted_at, r.category, r.received_at FROM entries e
+		SELECT e.external_id, e.occurred_at, e.posted_at, r.category, r.received_at,
+			(SELECT run_id FROM commits WHERE seq = r.commit_seq) AS run_id FROM entries e
 		JOIN records r ON r.source = e.source AND r.stream = ? AND r.identity = e.external_id
 		 AND r.id = (SELECT MAX(o.id) FROM records o WHERE o.source = e.source AND o.stream = r.stream AND o.identity = e.external_id)
 		WHERE e.closed_seq IS NULL AND e.source = ? AND e.external_id IN (?) ORDER BY e.external_id`, string(schema.Transactions), source)
@@ -90,7 +93,7 @@ func (l *Ledger) Readings(ctx context.Context, source string, ids []string) ([]R
 	for _, r := range rows {
 		all = append(all, Reading{
 			ExternalID: r.ExternalID, Category: r.Category, OccurredAt: instant(&r.OccurredAt), PostedAt: instant(r.PostedAt),
-			StoredAt: instant(&r.ReceivedAt),
+			StoredAt: instant(&r.ReceivedAt), Run: r.RunID,
 		})
 	}
 	return all, nil

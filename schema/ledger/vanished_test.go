@@ -93,8 +93,8 @@ func TestListedIDs(t *testing.T) {
 		t.Fatal(err)
 	}
 	same(t, "readings", readings, []ledger.Reading{
-		{ExternalID: "inside", OccurredAt: at("", 4, 6).OccurredAt, PostedAt: at("", 4, 6).PostedAt, StoredAt: now},
-		{ExternalID: "pending", OccurredAt: pending.OccurredAt, StoredAt: now},
+		{ExternalID: "inside", OccurredAt: at("", 4, 6).OccurredAt, PostedAt: at("", 4, 6).PostedAt, StoredAt: now, Run: old.ID},
+		{ExternalID: "pending", OccurredAt: pending.OccurredAt, StoredAt: now, Run: old.ID},
 	})
 }
 
