@@ -79,10 +79,7 @@ func TestReported_ByBudgetPeriod(t *testing.T) {
 			w := &World{from: 100 * day, now: last.at}
 			var got []string
 			for _, a := range w.reported(c) {
-				got = append(got, a.Actual+" day "+time.Duration(instantOf(a.PeriodFrom) / day).String()[:3])
-			}
-			for i := range got {
-				got[i] = got[i][:len(got[i])]
+				got = append(got, fmt.Sprintf("%s day %d", a.Actual, instantOf(a.PeriodFrom)/day))
 			}
 			if diff := cmp.Diff(x.want, got, cmpopts.EquateEmpty()); diff != "" {
 				t.Error(diff)
