@@ -130,7 +130,10 @@ func TestChanges(t *testing.T) {
 		if _, err := p.Reconcile(t.Context(), schema.Window{From: at(1), To: now}); err != nil {
 			t.Fatal(err)
 		}
-		for f := range l.Findings(t.Context(), ledger.FindingFilter{Code: schema.StalePending}) {
+		for f, err := range l.Findings(t.Context(), ledger.FindingFilter{Code: schema.StalePending}) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if _, err := l.Decide(t.Context(), 2, []schema.Decision{{FindingID: f.ID(), Action: schema.Accept, By: "ann", Note: "known"}}); err != nil {
 				t.Fatal(err)
 			}
@@ -184,10 +187,16 @@ func TestChanges_AddUp(t *testing.T) {
 				}
 			}
 			now, was := map[string]schema.Entry{}, map[string]schema.Entry{}
-			for e := range l.View(0).Entries.Entries(t.Context(), schema.EntryFilter{}) {
+			for e, err := range l.View(0).Entries.Entries(t.Context(), schema.EntryFilter{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				now[e.ExternalID] = e
 			}
-			for e := range l.View(since).Entries.Entries(t.Context(), schema.EntryFilter{}) {
+			for e, err := range l.View(since).Entries.Entries(t.Context(), schema.EntryFilter{}) {
+				if err != nil {
+					t.Fatal(err)
+				}
 				was[e.ExternalID] = e
 			}
 			for change, err := range c.Entries(t.Context()) {

@@ -82,7 +82,10 @@ func TestVanished(t *testing.T) {
 		i.rows = without(whole, "t0010")
 		sync(t, on(t, l, i, tomorrow))
 		absentAre(t, l, 30, "t0010")
-		for a := range l.View(0).Absences.Absences(t.Context()) {
+		for a, err := range l.View(0).Absences.Absences(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if !a.LastRead.Equal(now) || !a.NoticedAt.Equal(tomorrow) || !a.Window.To.Equal(tomorrow) || a.Run != 2 {
 				t.Errorf("%+v", a)
 			}
@@ -99,7 +102,10 @@ func TestVanished(t *testing.T) {
 		sync(t, on(t, l, i, tomorrow))
 		i.rows = without(i.rows, "t0010")
 		sync(t, on(t, l, i, tomorrow.AddDate(0, 0, 1)))
-		for a := range l.View(0).Absences.Absences(t.Context()) {
+		for a, err := range l.View(0).Absences.Absences(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if !a.LastRead.Equal(tomorrow) {
 				t.Errorf("last read %s", a.LastRead)
 			}
@@ -188,7 +194,10 @@ func TestVanished(t *testing.T) {
 		if !slices.Equal(i.asked, []string{gone, moved}) {
 			t.Errorf("asked for %v", i.asked)
 		}
-		for a := range l.View(0).Absences.Absences(t.Context()) {
+		for a, err := range l.View(0).Absences.Absences(t.Context()) {
+			if err != nil {
+				t.Fatal(err)
+			}
 			if a.Window != w {
 				t.Errorf("%+v", a)
 			}

@@ -79,8 +79,11 @@ func (f *facts) spendChart(p *sheetPage) (table.Chart, bool) {
 		cells := []any{b.from, b.to}
 		for _, source := range spend.sources() {
 			cells = append(cells, table.Calc{Minus: []any{table.Foot{Sheet: ledgerSheet, Sum: colAmount, Where: []table.Criterion{
-				{Column: colSource, Value: source}, {Column: colCurrency, Value: currency.Code()}, {Column: colCountsAs, Value: "spend"},
-				{Column: colDay, Op: ">=", Beside: table.At{Line: at, Column: 0}}, {Column: colDay, Op: "<=", Beside: table.At{Line: at, Column: 1}},
+				{Column: colSource, Value: source},
+				{Column: colCurrency, Value: currency.Code()},
+				{Column: colCountsAs, Value: "spend"},
+				{Column: colDay, Op: ">=", Beside: table.At{Line: at, Column: 0}},
+				{Column: colDay, Op: "<=", Beside: table.At{Line: at, Column: 1}},
 			}}}, Value: figure(spend.in(b, source), currency)})
 		}
 		p.add(table.Plain, cells...)

@@ -109,7 +109,7 @@ func (f *facts) news() table.Page {
 	p.span(table.Note, fmt.Sprintf("Since the report before, which was as of run %d.", f.Changes.Since))
 	p.span(table.Plain, "New findings", fmt.Sprintf("%d, %d of high severity", n, high))
 	for _, kind := range []schema.ChangeKind{schema.Came, schema.Changed, schema.Vanished, schema.Returned} {
-		p.span(table.Plain, "Entries that "+string(kind), int64(f.Changes.Count[kind]))
+		p.span(table.Plain, "Entries that "+string(kind), f.Changes.Count[kind])
 	}
 	for _, x := range f.findings {
 		if f.isNew(x) {
@@ -132,7 +132,7 @@ func (f *facts) mainColumns(s findingSheet) []column[schema.Finding] {
 		text(colCurrency, 9, schema.Finding.Currency),
 		amount(s.expected, func(x schema.Finding) any { return x.Expected }),
 		amount(s.actual, func(x schema.Finding) any { return x.Actual }),
-		amount(s.difference, func(x schema.Finding) any { return s.differ(x) }),
+		amount(s.difference, s.differ),
 	}
 }
 

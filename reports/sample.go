@@ -277,7 +277,8 @@ func (d *drawn) population(how Sample) []any {
 		return table.Foot{Sheet: ledgerSheet, Sum: colAmount, Where: append(slices.Clone(mine), table.Criterion{Column: colAmount, Op: op, Value: "0"})}
 	}
 	cells := []any{
-		d.currency.Code(), nil, table.Foot{Sheet: ledgerSheet, Where: mine, Value: d.count},
+		d.currency.Code(), nil,
+		table.Foot{Sheet: ledgerSheet, Where: mine, Value: d.count},
 		table.Calc{Plus: []any{sum(">")}, Minus: []any{sum("<")}, Value: figure(d.value, d.currency)},
 		nil, int64(len(d.items)), nil, nil, nil, percent(d.drawnValue(), d.value),
 	}

@@ -64,6 +64,8 @@ func (k *killer) kill() {
 	for range k.work {
 		sum = sha256.Sum256(sum[:])
 	}
+	k.mutex.Lock()
+	defer k.mutex.Unlock()
 	_ = k.cmd.Process.Kill()
 }
 
@@ -73,16 +75,17 @@ func (k *killer) run(t *testing.T, at, work int, binary string, args ...string) 
 	t.Helper()
 	k.mutex.Lock()
 	k.cmd, k.requests, k.at, k.work = exec.CommandContext(t.Context(), binary, args...), 0, at, work
-	k.mutex.Unlock()
 	var text bytes.Buffer
 	k.cmd.Stdout, k.cmd.Stderr = &text, &text
-	if err := k.cmd.Start(); err != nil {
+	err := k.cmd.Start() // still locked: its first request may come before this returns
+	k.mutex.Unlock()
+	if err != nil {
 		t.Fatal(err)
 	}
 	if at == 0 {
 		k.kill()
 	}
-	err := k.cmd.Wait()
+	err = k.cmd.Wait()
 	killed = k.cmd.ProcessState.ExitCode() == -1
 	if err != nil && !killed {
 		t.Fatalf("the program failed: %v\n%s", err, text.String())

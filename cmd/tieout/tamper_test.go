@@ -131,7 +131,7 @@ func (x *tamperer) problem(t *testing.T, statements ...string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close()
+	defer func() { _ = l.Close() }()
 	v, err := l.Verify(t.Context(), x.root)
 	if err != nil {
 		t.Fatal(err)
@@ -162,6 +162,9 @@ func TestVerify_SeesEveryChangeByHand(t *testing.T) {
 				t.Fatal(err)
 			}
 			all = append(all, text)
+		}
+		if err := rows.Err(); err != nil {
+			t.Fatal(err)
 		}
 		return all
 	}

@@ -91,7 +91,8 @@ type styled struct {
 // row writes a row. A height of 0 leaves it to the program.
 func (s *sheet) row(n, height int, cells []styled) {
 	row := strconv.Itoa(n)
-	b := append(s.line[:0], `<row r="`...)
+	b := s.line[:0]
+	b = append(b, `<row r="`...)
 	b = append(b, row...)
 	if height > 0 {
 		b = append(b, `" ht="`...)

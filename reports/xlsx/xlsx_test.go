@@ -189,13 +189,16 @@ func calculated(t *testing.T) table.Book {
 		Name: "Roll", Len: 2, Columns: []table.Column{{Name: "Source"}, {Name: "Opening", Kind: table.Amount}, {Name: "Moved", Kind: table.Amount}, {Name: "Closing", Kind: table.Amount}, {Name: "Since", Kind: table.Day}, {Name: "Age", Kind: table.Number}},
 		Rows: rows(
 			[]any{
-				"bill", table.Decimal("0.10"), table.Foot{Sheet: "Ledger", Sum: "Amount", Value: table.Decimal("-12.45"), Where: []table.Criterion{{Column: "Source", Beside: table.Here("Source")}}},
+				"bill", table.Decimal("0.10"),
+				table.Foot{Sheet: "Ledger", Sum: "Amount", Value: table.Decimal("-12.45"), Where: []table.Criterion{{Column: "Source", Beside: table.Here("Source")}}},
 				table.Calc{Plus: []any{table.Here("Opening"), table.Here("Moved")}, Value: table.Decimal("-12.35")},
-				table.Date("2026-08-01"), table.Calc{Plus: []any{table.Named("judged_on")}, Minus: []any{table.Here("Since")}, Value: int64(31)},
+				table.Date("2026-08-01"),
+				table.Calc{Plus: []any{table.Named("judged_on")}, Minus: []any{table.Here("Since")}, Value: int64(31)},
 			},
 			[]any{
 				"long", table.Decimal("92233720368547758.07"), table.Decimal("0.01"),
-				table.Calc{Plus: []any{table.Here("Opening"), table.Here("Moved")}, Value: table.Decimal("92233720368547758.08")}, table.Date(""), nil,
+				table.Calc{Plus: []any{table.Here("Opening"), table.Here("Moved")}, Value: table.Decimal("92233720368547758.08")},
+				table.Date(""), nil,
 			}),
 	}
 	page := b.Sheets[0].Page

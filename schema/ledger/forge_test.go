@@ -12,6 +12,29 @@ import (
 	"github.com/tieout/tieout/schema"
 )
 
+// forgedHashes computes the hash of each row of a table from what it holds now, by id, and adds it to its commit's.
+func (l *Ledger) forgedHashes(ctx context.Context, t table, digests map[int64]parts) (map[int64][]byte, error) {
+	rows, err := l.write.QueryxContext(ctx, "SELECT id, commit_seq, "+strings.Join(t.columns, ", ")+" FROM "+t.name+" ORDER BY id")
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	hashes := map[int64][]byte{}
+	for rows.Next() {
+		values, err := rows.SliceScan()
+		if err != nil {
+			return nil, err
+		}
+		id, seq := values[0].(int64), values[1].(int64)
+		hashes[id] = rowHash(sha256.New(), t, seq, id, values[2:])
+		if digests[seq] == nil {
+			digests[seq] = parts{}
+		}
+		digests[seq].add(t.name, hashes[id])
+	}
+	return hashes, rows.Err()
+}
+
 // forge changes rows and then computes every hash of the ledger anew, as somebody would who knows how.
 func (l *Ledger) forge(ctx context.Context, statement string) error {
 	if _, err := l.write.ExecContext(ctx, statement); err != nil {
@@ -19,24 +42,8 @@ func (l *Ledger) forge(ctx context.Context, statement string) error {
 	}
 	digests := map[int64]parts{}
 	for _, t := range tables() {
-		rows, err := l.write.QueryxContext(ctx, "SELECT id, commit_seq, "+strings.Join(t.columns, ", ")+" FROM "+t.name+" ORDER BY id")
+		hashes, err := l.forgedHashes(ctx, t, digests)
 		if err != nil {
-			return err
-		}
-		hashes := map[int64][]byte{}
-		for rows.Next() {
-			values, err := rows.SliceScan()
-			if err != nil {
-				return err
-			}
-			id, seq := values[0].(int64), values[1].(int64)
-			hashes[id] = rowHash(sha256.New(), t, seq, id, values[2:])
-			if digests[seq] == nil {
-				digests[seq] = parts{}
-			}
-			digests[seq].add(t.name, hashes[id])
-		}
-		if err := rows.Close(); err != nil {
 			return err
 		}
 		for id, hash := range hashes {
