@@ -427,12 +427,17 @@ func (p *Pipeline) syncTransactions(ctx context.Context, run schema.Run, s Sourc
 		result.err = errors.Join(result.err, o.err)
 		return o.err == nil
 	}
+	var resumed []schema.Window
 	for _, c := range open {
 		of, err := p.Ledger.Run(ctx, c.Run)
 		if err != nil {
 			return failed(stream, err)
 		}
-		if of.Kind == schema.SyncRun && !merge(p.walk(ctx, run, s, stream, c.Window)) {
+		if of.Kind != schema.SyncRun {
+			continue
+		}
+		resumed = append(resumed, c.Window)
+		if !merge(p.walk(ctx, run, s, stream, c.Window)) {
 			return result
 		}
 	}
@@ -443,7 +448,12 @@ func (p *Pipeline) syncTransactions(ctx context.Context, run schema.Run, s Sourc
 	w := schema.Window{From: from, To: p.Now()}
 	var walked streamOutcome
 	if w.From.Before(w.To) {
-		if walked = p.walk(ctx, run, s, stream, w); !merge(walked) {
+		walked = p.walk(ctx, run, s, stream, w)
+		again := func(r schema.Window) bool { return schema.Covered(r, []schema.Window{w}) }
+		if walked.Verdict == schema.VerdictComplete && !slices.ContainsFunc(resumed, func(r schema.Window) bool { return !again(r) }) {
+			result.Verdict, result.Reason = schema.VerdictComplete, "" // what moved while an earlier walk was interrupted was met now
+		}
+		if !merge(walked) {
 			return result
 		}
 	}

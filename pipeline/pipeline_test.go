@@ -30,6 +30,7 @@ type issuer struct {
 	pages  []string      // what was asked for, in order
 	stale  bool          // cursors are refused
 	doubt  string
+	doubts schema.Window // the window that is in doubt; zero: every one
 }
 
 type row struct {
@@ -80,7 +81,10 @@ func (i *issuer) Pages(ctx context.Context, s schema.Stream, w schema.Window, fr
 			}
 			first := min((number-1)*perPage, len(in))
 			last := min(first+perPage, len(in))
-			p := extract.Page{Total: -1, Last: last == len(in), Doubt: i.doubt}
+			p := extract.Page{Total: -1, Last: last == len(in)}
+			if i.doubts == (schema.Window{}) || i.doubts == w {
+				p.Doubt = i.doubt
+			}
 			for _, r := range in[first:last] {
 				p.Records = append(p.Records, record(s, r.id+"|"+strconv.FormatInt(r.minor, 10)+"|"+string(r.status)+"|"+r.at.Format(time.RFC3339)))
 			}
@@ -248,6 +252,31 @@ func TestSync(t *testing.T) {
 		if record.Verdict != schema.VerdictComplete || record.Pages != 10 || record.Records != 95 || record.Duplicates != 0 ||
 			record.FirstID != "t0000" || record.LastID != "t0094" {
 			t.Errorf("completeness: %+v", record)
+		}
+	})
+	t.Run("ABrokenWalkWhoseRowsMovedIsForgivenWhenTheWindowSinceIsComplete", func(t *testing.T) {
+		l := fresh(t)
+		i := &issuer{rows: year(95), breaks: map[int]error{7: errors.New("connection reset")}}
+		sync(t, on(t, l, i, now))
+		i.doubt, i.doubts = "itemCount is 96, 95 different rows were read", schema.Window{From: schema.Beginning, To: now}
+		later := now.Add(time.Hour)
+		if got := sync(t, on(t, l, i, later)); got.Status != schema.Complete || transactions(got).Reason != "" {
+			t.Errorf("%+v", got)
+		}
+		if got := completeness(t, l, i.doubts); got.Verdict != schema.VerdictPartial {
+			t.Errorf("the record of the broken walk: %+v", got)
+		}
+		if got, err := l.Watermark(t.Context(), "one", schema.Transactions, ""); err != nil || !got.Equal(later) {
+			t.Errorf("watermark %s, %v", got, err)
+		}
+	})
+	t.Run("ABrokenWalkInDoubtIsPartialWhenTheWindowSinceIsInDoubtToo", func(t *testing.T) {
+		l := fresh(t)
+		i := &issuer{rows: year(95), breaks: map[int]error{7: errors.New("connection reset")}}
+		sync(t, on(t, l, i, now))
+		i.doubt = "itemCount is 96, 95 different rows were read"
+		if got := sync(t, on(t, l, i, now.Add(time.Hour))); got.Status != schema.Partial {
+			t.Errorf("%+v", got)
 		}
 	})
 	t.Run("AnExpiredCursorBeginsTheWindowAgain", func(t *testing.T) {

@@ -84,8 +84,8 @@ func table(ctx context.Context, stdout io.Writer, s site) error {
 		return err
 	}
 	fmt.Fprintf(stdout, "%d entries on %d cards of four sources\n\n", s.entries, s.cards)
-	const line = "%-44s %9s %12s %9s %11s\n"
-	fmt.Fprintf(stdout, line, "work", "seconds", "entries/s", "peak MiB", "ledger MiB")
+	const line = "%-44s %9s %9s %12s %9s %11s\n"
+	fmt.Fprintf(stdout, line, "work", "seconds", "cpu s", "entries/s", "peak MiB", "ledger MiB")
 	for i, w := range works() {
 		cmd := exec.CommandContext(ctx, self, "-stage", fmt.Sprint(i), "-dir", s.dir, "-entries", fmt.Sprint(s.entries), "-cards", fmt.Sprint(s.cards)) //nolint:gosec // itself
 		cmd.Stderr = os.Stderr
@@ -94,7 +94,8 @@ func table(ctx context.Context, stdout io.Writer, s site) error {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
 		took := time.Since(began)
-		fmt.Fprintf(stdout, line, w.name, fmt.Sprintf("%.1f", took.Seconds()), fmt.Sprintf("%.0f", float64(w.size(s.company))/took.Seconds()),
+		fmt.Fprintf(stdout, line, w.name, fmt.Sprintf("%.1f", took.Seconds()),
+			fmt.Sprintf("%.1f", (cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()).Seconds()), fmt.Sprintf("%.0f", float64(w.size(s.company))/took.Seconds()),
 			peak(cmd.ProcessState), fmt.Sprint(ledgerSize(s.dir)>>20))
 	}
 	return nil

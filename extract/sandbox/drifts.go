@@ -85,32 +85,43 @@ func (w *World) drift(c *card, b basis, expected, actual int64) Answer {
 	return a.in(from, w.now)
 }
 
-// balanceUnit says how the figures of a source are read: as given, or for Bitnob in the unit that fits strictly more of the
-// cards that are not zero, else in cents. The second function says whether the figure can be read at all.
+// balanceUnit says how the figures of a source are read: as given, or for Bitnob in the unit that is found out. The second
+// function says whether the figure can be read at all.
 func (w *World) balanceUnit(b *book) (unit func(figure int64) int64, readable func(figure int64) bool) {
 	given := func(figure int64) int64 { return figure }
 	always := func(int64) bool { return true }
-	if b.provider != schema.Bitnob {
+	switch {
+	case b.provider != schema.Bitnob:
 		return given, always
-	}
-	minor, major := 0, 0
-	for _, c := range b.cards {
-		figure := w.figure(c)
-		if figure == 0 {
-			continue
-		}
-		if asMinor, ok := b.balanceAsCents(figure); ok && asMinor == c.balance() {
-			minor++
-		}
-		if b.balanceAsDollars(figure) == c.balance() {
-			major++
-		}
-	}
-	if major > minor {
+	case w.readsDollars(b):
 		return b.balanceAsDollars, always
 	}
 	return func(figure int64) int64 { n, _ := b.balanceAsCents(figure); return n },
 		func(figure int64) bool { _, ok := b.balanceAsCents(figure); return ok }
+}
+
+// readsDollars says whether the balances of a source must be dollars: where one that was ever seen is no number of cents, or
+// where dollars fit strictly more of the cards that are not zero.
+func (w *World) readsDollars(b *book) bool {
+	cents, dollars := 0, 0
+	for _, c := range b.cards {
+		for _, s := range w.sightings(c) {
+			if _, ok := b.balanceAsCents(s.figure); !ok {
+				return true
+			}
+		}
+		figure := w.figure(c)
+		if figure == 0 {
+			continue
+		}
+		if asCents, _ := b.balanceAsCents(figure); asCents == c.balance() {
+			cents++
+		}
+		if b.balanceAsDollars(figure) == c.balance() {
+			dollars++
+		}
+	}
+	return dollars > cents
 }
 
 // balanceAsCents reads the served number as cents, balanceAsDollars as dollars, both into cents. A number of dollars with
@@ -184,7 +195,7 @@ func (w *World) atOnce(c *card, b basis, expected, actual int64) string {
 // the rows, unless the moment or the unit explains it. Expected and actual are those of now.
 func (w *World) opening(c *card, expected, actual int64) int64 {
 	if len(c.seen) > 0 && c.seen[0].at < w.now {
-		return c.seen[0].opening
+		return c.seen[0].opening[w.readsDollars(c.book)]
 	}
 	if c.book.provider == schema.Bitnob && actual > expected && w.atOnce(c, onPosted, expected, actual) == "" {
 		return actual - expected

@@ -13,8 +13,8 @@ type sighting struct {
 	at      instant
 	limits  []limit
 	figure  int64
-	period  span  // BILL: the period of the figure; zero where the budget gives none that contains the moment
-	opening int64 // Bitnob: what the card was opened with, as its first balance tells
+	period  span           // BILL: the period of the figure; zero where the budget gives none that contains the moment
+	opening map[bool]int64 // Bitnob: what the card was opened with, as its first balance tells in cents and in dollars (true)
 }
 
 // MarkRead tells the world that somebody read all of some providers now, or of all where none is named, so that the key
@@ -26,12 +26,9 @@ func (w *World) MarkRead(providers ...schema.Provider) {
 		providers = schema.Providers()
 	}
 	for _, p := range providers {
-		unit, readable := w.balanceUnit(w.books[p])
 		for _, c := range w.books[p].cards {
 			now := w.sightings(c)
-			if figure := w.figure(c); readable(figure) {
-				now[len(now)-1].opening = w.opening(c, w.ledgerSum(c, onPosted), unit(figure))
-			}
+			now[len(now)-1].opening = w.openings(c)
 			c.seen = now
 		}
 		for _, g := range w.books[p].budgets {
@@ -41,6 +38,20 @@ func (w *World) MarkRead(providers ...schema.Provider) {
 			}
 		}
 	}
+}
+
+// openings are what a card was opened with as its balance now tells, in each unit: which is right may be found out later.
+func (w *World) openings(c *card) map[bool]int64 {
+	all := map[bool]int64{}
+	if c.book.provider != schema.Bitnob {
+		return all
+	}
+	figure, expected := w.figure(c), w.ledgerSum(c, onPosted)
+	if cents, ok := c.book.balanceAsCents(figure); ok {
+		all[false] = w.opening(c, expected, cents)
+	}
+	all[true] = w.opening(c, expected, c.book.balanceAsDollars(figure))
+	return all
 }
 
 // sightings are what a reader saw of a card before, and what it sees now.
