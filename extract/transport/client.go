@@ -274,7 +274,7 @@ func (c *Client) attempt(ctx context.Context, path string, query url.Values, che
 	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return Answer{}, &permanentError{fmt.Errorf("the answer has a content encoding that was not asked for: %s", message(encoding, c.credential))}
 	}
-	body, err := io.ReadAll(resp.Body)
+	body, err := readAll(resp.Body)
 	if err != nil {
 		return Answer{}, fmt.Errorf("read the answer: %w", c.connection(ctx, err))
 	}

@@ -418,7 +418,7 @@ func TestBounds(t *testing.T) {
 				t.Errorf("%v, %d requests", err, n.Load())
 			}
 			// All that was allocated, freed or not, so more than was ever held at once.
-			if used := after.TotalAlloc - before.TotalAlloc; used > 256<<20 {
+			if used := after.TotalAlloc - before.TotalAlloc; used > 40<<20 {
 				t.Errorf("%d MiB", used>>20)
 			}
 		})

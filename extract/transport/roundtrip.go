@@ -6,6 +6,7 @@ import (
 	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 )
 
 type roundTrip func(*http.Request) (*http.Response, error)
@@ -62,4 +63,25 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		return 0, fmt.Errorf("%w: more than %d bytes", ErrTooLarge, b.limit)
 	}
 	return n, err
+}
+
+// readAll is io.ReadAll that holds no byte twice until all are there: a page that is too large costs its bound and no more.
+func readAll(r io.Reader) ([]byte, error) {
+	const most = 1 << 20
+	var full [][]byte
+	part := make([]byte, 0, 4<<10)
+	for {
+		n, err := r.Read(part[len(part):cap(part)])
+		part = part[:len(part)+n]
+		if err == io.EOF {
+			return slices.Concat(append(full, part)...), nil
+		}
+		if err != nil {
+			return nil, err
+		}
+		if len(part) == cap(part) {
+			full = append(full, part)
+			part = make([]byte, 0, min(2*cap(part), most))
+		}
+	}
 }
