@@ -16,6 +16,7 @@ import (
 	"os/exec"
 	"os/signal"
 	"path/filepath"
+	"runtime/pprof"
 	"time"
 )
 
@@ -56,6 +57,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	cards := flags.Int("cards", 2_000, "cards over all four sources")
 	dir := flags.String("dir", "", "folder to work in, kept afterwards; default: a temporary one")
 	only := flags.Int("stage", -1, "run the stage of this number in this process; what bench calls itself with")
+	profile := flags.String("cpuprofile", "", "with -stage: file for a profile of the processor's time")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
@@ -64,7 +66,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return errors.New("at least four cards, and an entry for each")
 	}
 	if *only >= 0 {
-		return works()[*only].does(ctx, site{company: c, dir: *dir})
+		return profiled(*profile, func() error { return works()[*only].does(ctx, site{company: c, dir: *dir}) })
 	}
 	if *dir == "" {
 		temporary, err := os.MkdirTemp("", "tieout-bench-")
@@ -75,6 +77,23 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		*dir = temporary
 	}
 	return table(ctx, stdout, site{company: c, dir: *dir})
+}
+
+// profiled does work and writes where its time went.
+func profiled(path string, work func() error) (err error) {
+	if path == "" {
+		return work()
+	}
+	file, err := os.Create(path)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, file.Close()) }()
+	if err := pprof.StartCPUProfile(file); err != nil {
+		return err
+	}
+	defer pprof.StopCPUProfile()
+	return work()
 }
 
 // table runs the stages one after the other and prints a line for each.
