@@ -77,18 +77,19 @@ func (p *Pipeline) check(ctx context.Context, run schema.Run, w schema.Window, r
 	}
 	period := schema.Period{Window: w, Zone: p.Zone, Now: now}
 	set := ledger.FindingSet{Run: run.ID, Period: w}
-	for _, check := range reconcile.Checks(p.Checks) {
+	checks := reconcile.Checks(p.Checks)
+	for _, check := range checks {
 		set.Codes = append(set.Codes, check.Code())
-		for outcome, err := range check.Run(ctx, p.View(0), period) {
-			if err != nil {
-				return fmt.Errorf("check %s (%s): %w", check.Code(), w, err)
-			}
-			if f := outcome.Finding; f != nil {
-				set.Findings = append(set.Findings, *f)
-			}
-			if j := outcome.Judgement; j != nil && j.Verdict == schema.NotCheckable {
-				set.NotCheckable = append(set.NotCheckable, *j)
-			}
+	}
+	for outcome, err := range reconcile.Run(ctx, checks, p.View(0), period) {
+		if err != nil {
+			return err
+		}
+		if f := outcome.Finding; f != nil {
+			set.Findings = append(set.Findings, *f)
+		}
+		if j := outcome.Judgement; j != nil && j.Verdict == schema.NotCheckable {
+			set.NotCheckable = append(set.NotCheckable, *j)
 		}
 	}
 	if set.Findings, err = p.capped(ctx, period, set.Findings); err != nil {

@@ -183,20 +183,18 @@ type rechecked struct {
 func recheck(ctx context.Context, view schema.View, period schema.Period, cfg reconcile.Config) (rechecked, error) {
 	r := rechecked{drifts: map[reports.FigureKey]schema.Finding{}, incomplete: map[string]string{}}
 	drifts := map[string]schema.Finding{}
-	for _, check := range reconcile.Checks(cfg) {
-		for outcome, err := range check.Run(ctx, view, period) {
-			if err != nil {
-				return r, fmt.Errorf("check %s (%s): %w", check.Code(), period.Window, err)
-			}
-			if outcome.Judgement != nil {
-				r.judgements = append(r.judgements, *outcome.Judgement)
-			}
-			if f := outcome.Finding; f != nil && f.Code == schema.BalanceDrift {
-				drifts[f.ID()] = *f
-			}
-			if f := outcome.Finding; f != nil && f.Code == schema.IncompleteExtract && r.incomplete[f.Source] == "" {
-				r.incomplete[f.Source] = f.Message
-			}
+	for outcome, err := range reconcile.Run(ctx, reconcile.Checks(cfg), view, period) {
+		if err != nil {
+			return r, err
+		}
+		if outcome.Judgement != nil {
+			r.judgements = append(r.judgements, *outcome.Judgement)
+		}
+		if f := outcome.Finding; f != nil && f.Code == schema.BalanceDrift {
+			drifts[f.ID()] = *f
+		}
+		if f := outcome.Finding; f != nil && f.Code == schema.IncompleteExtract && r.incomplete[f.Source] == "" {
+			r.incomplete[f.Source] = f.Message
 		}
 	}
 	for _, j := range r.judgements {

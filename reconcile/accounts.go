@@ -164,28 +164,45 @@ func readTwins(ctx context.Context, v schema.View, cards cardIndex, source strin
 			sources[c.Source] = true
 		}
 	}
-	for s := range sources {
-		var last cardKey
-		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Source: s}) {
+	for key, err := range unlisted(ctx, v, cards) {
+		if err != nil {
+			return t, err
+		}
+		if !sources[key.source] {
+			continue
+		}
+		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Source: key.source, CardID: key.id}) {
 			if err != nil {
-				return t, fmt.Errorf("read entries (%s): %w", s, err)
-			}
-			key := cardKey{e.Source, e.CardID}
-			if key == last || key.id == "" || t.strays[key] {
-				continue
-			}
-			if _, ok := cards.byID[key]; ok {
-				last = key
-				continue
+				return t, fmt.Errorf("read entries (%s, card %s): %w", key.source, key.id, err)
 			}
 			if c, ok := cards.find(e.Source, e.CardID, e.CardAltID); ok {
 				t.strays[key] = true
 				canonical := cardKey{c.Source, c.ID}
 				t.of[canonical] = append(t.of[canonical], key.id)
+				break
 			}
 		}
 	}
 	return t, nil
+}
+
+// unlisted yields the cards that entries name by an id under which no list contains them, by source and card.
+func unlisted(ctx context.Context, v schema.View, cards cardIndex) iter.Seq2[cardKey, error] {
+	return func(yield func(cardKey, error) bool) {
+		for c, err := range v.Entries.EntryCards(ctx) {
+			if err != nil {
+				yield(cardKey{}, fmt.Errorf("read entries: %w", err))
+				return
+			}
+			key := cardKey{c.Source, c.CardID}
+			if _, listed := cards.byID[key]; listed || key.id == "" {
+				continue
+			}
+			if !yield(key, nil) {
+				return
+			}
+		}
+	}
 }
 
 func addTwins(ctx context.Context, v schema.View, key cardKey, ids []string, into []schema.Entry) ([]schema.Entry, error) {

@@ -11,6 +11,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/money"
 )
@@ -91,6 +93,10 @@ func (f entriesFunc) Entries(_ context.Context, filter schema.EntryFilter) iter.
 	return f(filter)
 }
 
+func (f entriesFunc) EntryCards(context.Context) iter.Seq2[schema.EntryCard, error] {
+	return entryCards(f(schema.EntryFilter{}))
+}
+
 // TestCheck is what every check promises.
 func TestCheck(t *testing.T) {
 	w := bigWorld(40, 4000)
@@ -147,6 +153,67 @@ func TestCheck(t *testing.T) {
 	}
 }
 
+// TestRun is what running checks together promises beyond what each does.
+func TestRun(t *testing.T) {
+	w := bigWorld(40, 4000)
+	checks := Checks(w.cfg)
+	t.Run("YieldsWhatEachCheckComesToByItself", func(t *testing.T) {
+		var want, got []schema.Outcome
+		for _, c := range checks {
+			want = append(want, w.run(t, c.Code())...)
+		}
+		for o, err := range Run(t.Context(), checks, w.view(), w.period) {
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, o)
+		}
+		if diff := cmp.Diff(show(want, w.period.Window), show(got, w.period.Window)); diff != "" || len(got) == 0 {
+			t.Errorf("%d outcomes, together (+) and alone (-):\n%s", len(got), diff)
+		}
+	})
+	t.Run("ReadsAllEntriesOnceForTheChecksThatJudgeCardByCard", func(t *testing.T) {
+		counted := &readsCounted{world: w}
+		v := w.view()
+		v.Entries = counted
+		for _, err := range Run(t.Context(), checks, v, w.period) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if counted.reads != 1 {
+			t.Errorf("read all entries %d times", counted.reads)
+		}
+	})
+	t.Run("EndsWithAnErrorOfTheLedger", func(t *testing.T) {
+		broken := errors.New("the disk is gone")
+		v := w.view()
+		v.Entries = brokenReader{broken}
+		n := 0
+		var last error
+		for _, err := range Run(t.Context(), checks, v, w.period) {
+			n, last = n+1, err
+		}
+		if n != 1 || !errors.Is(last, broken) || !strings.Contains(last.Error(), "read entries") {
+			t.Errorf("%d outcomes, then %v", n, last)
+		}
+	})
+}
+
+// readsCounted counts how often all entries are read.
+type readsCounted struct {
+	*world
+
+	reads int
+}
+
+func (r *readsCounted) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[schema.Entry, error] {
+	if f.Source == "" && len(f.Kinds) == 0 && len(f.Statuses) == 0 {
+		r.reads++
+	}
+	return r.world.Entries(ctx, f)
+}
+
 // brokenReader fails at its first row.
 type brokenReader struct{ err error }
 
@@ -159,6 +226,10 @@ func fails[T any](err error) iter.Seq2[T, error] {
 
 func (b brokenReader) Entries(context.Context, schema.EntryFilter) iter.Seq2[schema.Entry, error] {
 	return fails[schema.Entry](b.err)
+}
+
+func (b brokenReader) EntryCards(context.Context) iter.Seq2[schema.EntryCard, error] {
+	return fails[schema.EntryCard](b.err)
 }
 
 func (b brokenReader) Cards(context.Context) iter.Seq2[schema.Card, error] {

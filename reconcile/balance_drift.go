@@ -22,56 +22,38 @@ type balanceDrift struct{ cfg Config }
 func (balanceDrift) Code() schema.FindingCode { return schema.BalanceDrift }
 
 func (c balanceDrift) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return func(yield func(schema.Outcome, error) bool) {
-		fail := func(err error) { yield(schema.Outcome{}, err) }
-		d, cards, err := c.prepare(ctx, v, p)
-		if err != nil {
-			fail(err)
-			return
-		}
-		var source string
-		var held []comparison // of one source: the basis of a card depends on the others
-		flush := func() bool {
-			all := d.conclude(held)
-			held = nil
-			for _, o := range all {
-				if !yield(o, nil) {
-					return false
-				}
-			}
-			return true
-		}
-		for a, err := range accounts(ctx, v, cards, "") {
-			if err != nil {
-				fail(err)
-				return
-			}
-			if a.card.Source != source {
-				if !flush() {
-					return
-				}
-				source = a.card.Source
-			}
-			held = append(held, d.card(a)...)
-		}
-		flush()
-	}
+	return alone(ctx, c, v, p)
 }
 
-func (c balanceDrift) prepare(ctx context.Context, v schema.View, p schema.Period) (driftJudge, cardIndex, error) {
-	d := driftJudge{cfg: c.cfg, period: p, zones: zones{}}
-	cards, err := readCards(ctx, v)
-	if err != nil {
-		return d, cards, err
-	}
+func (c balanceDrift) judge(ctx context.Context, v schema.View, p schema.Period, cards cardIndex) (accountJudge, error) {
+	d := &driftJudge{cfg: c.cfg, period: p, zones: zones{}}
+	var err error
 	if d.budgets, err = readBudgets(ctx, v); err != nil {
-		return d, cards, err
+		return nil, err
 	}
 	if d.covered, err = readCoverage(ctx, v); err != nil {
-		return d, cards, err
+		return nil, err
 	}
-	d.units, err = BalanceUnits(ctx, v, p, c.cfg)
-	return d, cards, err
+	d.units, err = balanceUnits(ctx, v, p, c.cfg, cards, d.covered)
+	return d, err
+}
+
+// account compares the figures of a card. They are judged when all cards of the source are known, since the basis of a card
+// depends on the others.
+func (d *driftJudge) account(a *account) (all []schema.Outcome, err error) {
+	if a.card.Source != d.source {
+		all = d.end()
+		d.source = a.card.Source
+	}
+	d.held = append(d.held, d.card(a)...)
+	return all, nil
+}
+
+// end judges what is held.
+func (d *driftJudge) end() []schema.Outcome {
+	all := d.conclude(d.held)
+	d.held = nil
+	return all
 }
 
 type driftJudge struct {
@@ -81,6 +63,9 @@ type driftJudge struct {
 	covered coverage
 	units   map[string]UnitChoice
 	zones   zones
+
+	source string
+	held   []comparison // of the source
 }
 
 // comparison is one figure of one card beside the ledger's sums.

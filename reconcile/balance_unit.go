@@ -34,6 +34,10 @@ func BalanceUnits(ctx context.Context, v schema.View, p schema.Period, cfg Confi
 	if err != nil {
 		return nil, err
 	}
+	return balanceUnits(ctx, v, p, cfg, cards, covered)
+}
+
+func balanceUnits(ctx context.Context, v schema.View, p schema.Period, cfg Config, cards cardIndex, covered coverage) (map[string]UnitChoice, error) {
 	sources := map[string]BalanceUnit{}
 	for _, c := range cards.byID {
 		if c.Provider == schema.Bitnob {

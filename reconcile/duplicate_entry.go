@@ -22,29 +22,18 @@ type duplicateEntry struct{}
 func (duplicateEntry) Code() schema.FindingCode { return schema.DuplicateEntry }
 
 func (c duplicateEntry) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return outcomes(func() ([]schema.Outcome, error) {
-		cards, err := readCards(ctx, v)
-		if err != nil {
-			return nil, err
-		}
-		var all []schema.Outcome
-		for a, err := range accounts(ctx, v, cards, "") {
-			if err != nil {
-				return nil, err
-			}
-			for _, group := range sameReference(a.entries) {
-				if f, ok := c.finding(a, p, group); ok {
-					all = append(all, found(f))
-				}
-			}
-			for _, group := range alike(a.entries) {
-				if f, ok := c.finding(a, p, group); ok {
-					all = append(all, found(f))
-				}
+	return alone(ctx, c, v, p)
+}
+
+func (c duplicateEntry) judge(_ context.Context, _ schema.View, p schema.Period, _ cardIndex) (accountJudge, error) {
+	return byAccount(func(a *account) (all []schema.Outcome, _ error) {
+		for _, group := range slices.Concat(sameReference(a.entries), alike(a.entries)) {
+			if f, ok := c.finding(a, p, group); ok {
+				all = append(all, found(f))
 			}
 		}
 		return all, nil
-	})
+	}), nil
 }
 
 // sameReference groups counted entries by reference, kind and amount.

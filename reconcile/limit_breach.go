@@ -27,36 +27,12 @@ type limitBreach struct{ cfg Config }
 func (limitBreach) Code() schema.FindingCode { return schema.LimitBreach }
 
 func (c limitBreach) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return func(yield func(schema.Outcome, error) bool) {
-		fail := func(err error) { yield(schema.Outcome{}, err) }
-		cards, err := readCards(ctx, v)
-		if err != nil {
-			fail(err)
-			return
-		}
-		bs, err := readBudgets(ctx, v)
-		if err != nil {
-			fail(err)
-			return
-		}
-		l := limitJudge{cfg: c.cfg, period: p, budgets: bs, zones: zones{}}
-		for a, err := range accounts(ctx, v, cards, "") {
-			if err != nil {
-				fail(err)
-				return
-			}
-			all, err := l.card(a)
-			if err != nil {
-				fail(fmt.Errorf("%s, card %s: %w", a.card.Source, a.card.ID, err))
-				return
-			}
-			for _, o := range all {
-				if !yield(o, nil) {
-					return
-				}
-			}
-		}
-	}
+	return alone(ctx, c, v, p)
+}
+
+func (c limitBreach) judge(ctx context.Context, v schema.View, p schema.Period, _ cardIndex) (accountJudge, error) {
+	bs, err := readBudgets(ctx, v)
+	return byAccount(limitJudge{cfg: c.cfg, period: p, budgets: bs, zones: zones{}}.card), err
 }
 
 func readBudgets(ctx context.Context, v schema.View) (budgets, error) {

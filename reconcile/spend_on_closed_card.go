@@ -17,36 +17,30 @@ type spendOnClosedCard struct{}
 func (spendOnClosedCard) Code() schema.FindingCode { return schema.SpendOnClosedCard }
 
 func (c spendOnClosedCard) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
-	return outcomes(func() ([]schema.Outcome, error) {
-		cards, err := readCards(ctx, v)
-		if err != nil {
-			return nil, err
+	return alone(ctx, c, v, p)
+}
+
+func (c spendOnClosedCard) judge(_ context.Context, _ schema.View, p schema.Period, _ cardIndex) (accountJudge, error) {
+	return byAccount(func(a *account) (all []schema.Outcome, _ error) {
+		closed, how := closedAt(a)
+		if closed.IsZero() {
+			return nil, nil
 		}
-		var all []schema.Outcome
-		for a, err := range accounts(ctx, v, cards, "") {
-			if err != nil {
-				return nil, err
-			}
-			closed, how := closedAt(a)
-			if closed.IsZero() {
+		for _, e := range a.entries {
+			// A row that occurred when it posted may have been authorized long before.
+			if e.Kind != schema.Purchase || !e.Status.Counted() || e.OccurredAt.Equal(e.PostedAt) ||
+				!e.OccurredAt.After(closed) || !inPeriod(p, e.OccurredAt) {
 				continue
 			}
-			for _, e := range a.entries {
-				// A row that occurred when it posted may have been authorized long before.
-				if e.Kind != schema.Purchase || !e.Status.Counted() || e.OccurredAt.Equal(e.PostedAt) ||
-					!e.OccurredAt.After(closed) || !inPeriod(p, e.OccurredAt) {
-					continue
-				}
-				all = append(all, found(finding(a.card, schema.Finding{
-					Code: c.Code(), Severity: schema.High, EntryID: e.ID(), Reference: e.Reference, Subject: e.ID(), Actual: e.Amount,
-					PeriodFrom: e.OccurredAt, PeriodTo: e.OccurredAt, SubjectAt: subjectAt(p, e.OccurredAt), Evidence: []string{e.ID()},
-					Message: fmt.Sprintf("%s: %s was authorized at %s, after the card was closed (%s %s). Dispute it with the provider, or ask how it was let through.",
-						cardText(a.card), entryText(&e, p.Zone), timeText(e.OccurredAt, p.Zone), how, timeText(closed, p.Zone)),
-				})))
-			}
+			all = append(all, found(finding(a.card, schema.Finding{
+				Code: c.Code(), Severity: schema.High, EntryID: e.ID(), Reference: e.Reference, Subject: e.ID(), Actual: e.Amount,
+				PeriodFrom: e.OccurredAt, PeriodTo: e.OccurredAt, SubjectAt: subjectAt(p, e.OccurredAt), Evidence: []string{e.ID()},
+				Message: fmt.Sprintf("%s: %s was authorized at %s, after the card was closed (%s %s). Dispute it with the provider, or ask how it was let through.",
+					cardText(a.card), entryText(&e, p.Zone), timeText(e.OccurredAt, p.Zone), how, timeText(closed, p.Zone)),
+			})))
 		}
 		return all, nil
-	})
+	}), nil
 }
 
 // closedAt is since when a card is certainly closed, and how that is known. Zero: it is not, or it was seen open again.

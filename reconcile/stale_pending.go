@@ -22,11 +22,11 @@ func (c stalePending) Run(ctx context.Context, v schema.View, p schema.Period) i
 			return nil, err
 		}
 		var all []schema.Outcome
-		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{}) {
+		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Statuses: []schema.Status{schema.Pending}}) {
 			if err != nil {
 				return nil, fmt.Errorf("read entries: %w", err)
 			}
-			if e.Status != schema.Pending || e.Kind == schema.TopUp || !inPeriod(p, e.OccurredAt) {
+			if e.Kind == schema.TopUp || !inPeriod(p, e.OccurredAt) {
 				continue
 			}
 			if _, over := graceOver(p, e.OccurredAt, c.cfg.StalePendingDays+1); !over {

@@ -29,27 +29,27 @@ func (c unknownCard) Run(ctx context.Context, v schema.View, p schema.Period) it
 			entries int
 		}
 		var groups []*group
-		var at cardKey
-		var g *group
-		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{}) {
+		for key, err := range unlisted(ctx, v, cards) {
 			if err != nil {
-				return nil, fmt.Errorf("read entries: %w", err)
+				return nil, err
 			}
-			key := cardKey{e.Source, e.CardID}
-			if key != at {
-				at, g = key, nil
-			}
-			if e.CardID == "" || !listed[e.Source] || !inPeriod(p, e.OccurredAt) {
+			if !listed[key.source] {
 				continue
 			}
-			if _, known := cards.find(e.Source, e.CardID, e.CardAltID); known {
-				continue
+			var g *group
+			for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Source: key.source, CardID: key.id}) {
+				if err != nil {
+					return nil, fmt.Errorf("read entries (%s, card %s): %w", key.source, key.id, err)
+				}
+				if _, known := cards.find(e.Source, e.CardID, e.CardAltID); known || !inPeriod(p, e.OccurredAt) {
+					continue
+				}
+				if g == nil {
+					g = &group{first: e}
+					groups = append(groups, g)
+				}
+				g.entries++
 			}
-			if g == nil {
-				g = &group{first: e}
-				groups = append(groups, g)
-			}
-			g.entries++
 		}
 		var all []schema.Outcome
 		for _, g := range groups {

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"iter"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -83,8 +84,34 @@ func (w *world) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[sch
 	}
 	return each(ctx, w.entries, func(e schema.Entry) bool {
 		return (f.Source == "" || f.Source == e.Source) && (f.CardID == "" || f.CardID == e.CardID) &&
-			(len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind))
+			(len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind)) && (len(f.Statuses) == 0 || slices.Contains(f.Statuses, e.Status))
 	})
+}
+
+func (w *world) EntryCards(ctx context.Context) iter.Seq2[schema.EntryCard, error] {
+	return entryCards(each(ctx, w.entries, all))
+}
+
+// entryCards are the cards of entries, which need not be in order.
+func entryCards(entries iter.Seq2[schema.Entry, error]) iter.Seq2[schema.EntryCard, error] {
+	return func(yield func(schema.EntryCard, error) bool) {
+		seen := map[schema.EntryCard]bool{}
+		for e, err := range entries {
+			if err != nil {
+				yield(schema.EntryCard{}, err)
+				return
+			}
+			seen[schema.EntryCard{Source: e.Source, CardID: e.CardID}] = true
+		}
+		sorted := slices.SortedFunc(maps.Keys(seen), func(a, b schema.EntryCard) int {
+			return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.CardID, b.CardID))
+		})
+		for _, c := range sorted {
+			if !yield(c, nil) {
+				return
+			}
+		}
+	}
 }
 
 func (w *world) Cards(ctx context.Context) iter.Seq2[schema.Card, error] {

@@ -11,6 +11,7 @@ type EntryFilter struct {
 	CardID   string
 	Occurred Window // by OccurredAt; a zero To is open
 	Kinds    []Kind
+	Statuses []Status
 	ByTime   bool // order by occurred_at, entry id; default: source, card, occurred_at, entry id
 }
 
@@ -19,7 +20,13 @@ type EntryReader interface {
 	// Entries yields entries in the filter's order. An error ends the sequence. While it runs, it holds a read
 	// connection; a caller may open other readers of the same view beside it, but not write.
 	Entries(ctx context.Context, f EntryFilter) iter.Seq2[Entry, error]
+	// EntryCards yields the cards that entries name, by source and card, also those that only an earlier or a later
+	// version named. It costs far less than reading entries.
+	EntryCards(ctx context.Context) iter.Seq2[EntryCard, error]
 }
+
+// EntryCard is a card that entries name; CardID is empty for entries without one.
+type EntryCard struct{ Source, CardID string }
 
 // CardReader reads the latest known description of each card, by source then id.
 type CardReader interface {

@@ -50,7 +50,7 @@ func (l *Ledger) changes(ctx context.Context, since, to int64, each func(schema.
 	if err != nil {
 		return err
 	}
-	last4, err := view{l, to}.last4(ctx)
+	last4, err := (&view{l: l, asOf: to}).last4(ctx)
 	if err != nil {
 		return err
 	}

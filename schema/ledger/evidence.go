@@ -32,7 +32,7 @@ func (l *Ledger) Evidence(ctx context.Context, source string) iter.Seq2[Evidence
 			return
 		}
 		stream := string(schema.Transactions)
-		for e, err := range scan(ctx, view{l, 0}, "evidence ("+source+")", query, []any{stream, source, stream}, scanEvidence) {
+		for e, err := range scan(ctx, &view{l: l}, "evidence ("+source+")", query, []any{stream, source, stream}, scanEvidence) {
 			e.Entry.Source, e.Entry.Run = source, runs[e.seq].run
 			if err == nil && e.Record.Payload != nil {
 				e.Record.Source, e.Record.Provider, e.Record.Stream, e.Record.ExternalID = source, e.Entry.Provider, schema.Transactions, e.Entry.ExternalID

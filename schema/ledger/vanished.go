@@ -147,7 +147,7 @@ func (t *tx) absences(ctx context.Context, g Group) error {
 }
 
 // Absences implements schema.AbsenceReader.
-func (v view) Absences(ctx context.Context) iter.Seq2[schema.Absence, error] {
+func (v *view) Absences(ctx context.Context) iter.Seq2[schema.Absence, error] {
 	return scan(ctx, v, "absences", `SELECT source, external_id, last_read, noticed_at, window_from, window_to, `+runOf+`
 		FROM absences `+standing+` ORDER BY source, external_id`, nil, func(rows *sql.Rows) (schema.Absence, error) {
 		var a schema.Absence

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tieout/tieout/schema"
@@ -30,18 +31,51 @@ func (l *Ledger) seqAt(ctx context.Context, run int64) (int64, error) {
 
 // View reads the ledger as it was known after run asOf; 0: now.
 func (l *Ledger) View(asOf int64) schema.View {
-	v := view{l, asOf}
+	v := &view{l: l, asOf: asOf}
 	return schema.View{Entries: v, Cards: v, Observations: v, Budgets: v, Fundings: v, Completeness: v, Rejects: v, Notes: v, Absences: v, Matches: v}
 }
 
 type view struct {
 	l    *Ledger
 	asOf int64
+
+	mutex sync.Mutex
+	names *names
+}
+
+// names are what entries are shown with and what does not stand in their rows.
+type names struct {
+	head  int64 // the last commit when they were read
+	last4 map[cardKey]string
+	runs  map[int64]runStart
+}
+
+// shown reads the names, and again only when something was stored since.
+func (v *view) shown(ctx context.Context) (*names, error) {
+	v.mutex.Lock()
+	defer v.mutex.Unlock()
+	var head int64
+	if err := v.l.read.GetContext(ctx, &head, `SELECT COALESCE(MAX(seq), 0) FROM commits`); err != nil {
+		return nil, fmt.Errorf("read commits: %w", err)
+	}
+	if v.names != nil && v.names.head == head {
+		return v.names, nil
+	}
+	last4, err := v.last4(ctx)
+	if err != nil {
+		return nil, err
+	}
+	runs, err := v.l.runStarts(ctx)
+	if err != nil {
+		return nil, err
+	}
+	v.names = &names{head, last4, runs}
+	return v.names, nil
 }
 
 // scan yields what read makes of each row of a query. Its placeholders begin with the view's commit, as often as the query
 // has "@seq".
-func scan[T any](ctx context.Context, v view, what, query string, args []any, read func(*sql.Rows) (T, error)) iter.Seq2[T, error] {
+func scan[T any](ctx context.Context, v *view, what, query string, args []any, read func(*sql.Rows) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
 		seq, err := v.l.seqAt(ctx, v.asOf)
@@ -77,14 +111,9 @@ func scan[T any](ctx context.Context, v view, what, query string, args []any, re
 const standing = `WHERE commit_seq <= @seq AND (closed_seq IS NULL OR closed_seq > @seq)`
 
 // Entries implements schema.EntryReader.
-func (v view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[schema.Entry, error] {
+func (v *view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[schema.Entry, error] {
 	return func(yield func(schema.Entry, error) bool) {
-		last4, err := v.last4(ctx)
-		if err != nil {
-			yield(schema.Entry{}, err)
-			return
-		}
-		runs, err := v.l.runStarts(ctx)
+		shown, err := v.shown(ctx)
 		if err != nil {
 			yield(schema.Entry{}, err)
 			return
@@ -107,11 +136,10 @@ func (v view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[schem
 			where("occurred_at < ?", f.Occurred.To.UnixMicro())
 		}
 		if len(f.Kinds) > 0 {
-			kinds := make([]any, 0, len(f.Kinds))
-			for _, k := range f.Kinds {
-				kinds = append(kinds, string(k))
-			}
-			where("kind IN (?"+strings.Repeat(", ?", len(kinds)-1)+")", kinds...)
+			where("kind IN (?"+strings.Repeat(", ?", len(f.Kinds)-1)+")", texts(f.Kinds)...)
+		}
+		if len(f.Statuses) > 0 {
+			where("status IN (?"+strings.Repeat(", ?", len(f.Statuses)-1)+")", texts(f.Statuses)...)
 		}
 		if f.ByTime {
 			query += ` ORDER BY occurred_at, source || '/' || external_id`
@@ -126,9 +154,9 @@ func (v view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[schem
 			return row.entry()
 		}) {
 			if err == nil {
-				e.Run = runs[row.CommitSeq].run
+				e.Run = shown.runs[row.CommitSeq].run
 				if e.CardLast4 == "" {
-					e.CardLast4 = last4[cardKey{e.Source, e.CardID}]
+					e.CardLast4 = shown.last4[cardKey{e.Source, e.CardID}]
 				}
 			}
 			if !yield(e, err) {
@@ -138,10 +166,27 @@ func (v view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[schem
 	}
 }
 
+func texts[T ~string](words []T) []any {
+	all := make([]any, 0, len(words))
+	for _, w := range words {
+		all = append(all, string(w))
+	}
+	return all
+}
+
+// EntryCards implements schema.EntryReader.
+func (v *view) EntryCards(ctx context.Context) iter.Seq2[schema.EntryCard, error] {
+	const query = `SELECT DISTINCT source, card_id FROM entries ORDER BY source, card_id`
+	return scan(ctx, v, "cards of entries", query, nil, func(rows *sql.Rows) (c schema.EntryCard, err error) {
+		err = rows.Scan(&c.Source, &c.CardID)
+		return c, err
+	})
+}
+
 type cardKey struct{ source, id string }
 
 // last4 is what entries without a last four of their own are shown with.
-func (v view) last4(ctx context.Context) (map[cardKey]string, error) {
+func (v *view) last4(ctx context.Context) (map[cardKey]string, error) {
 	all := map[cardKey]string{}
 	for c, err := range v.Cards(ctx) {
 		if err != nil {
@@ -153,7 +198,7 @@ func (v view) last4(ctx context.Context) (map[cardKey]string, error) {
 }
 
 // Cards implements schema.CardReader.
-func (v view) Cards(ctx context.Context) iter.Seq2[schema.Card, error] {
+func (v *view) Cards(ctx context.Context) iter.Seq2[schema.Card, error] {
 	return scan(ctx, v, "cards", cardSelect+standing+` ORDER BY source, card_id`, nil, func(rows *sql.Rows) (schema.Card, error) {
 		var r cardRow
 		err := rows.Scan(&r.ID, &r.Source, &r.CardID, &r.Provider, &r.AltID, &r.Name, &r.Last4, &r.Type, &r.Status, &r.Currency, &r.BudgetID,
@@ -166,7 +211,7 @@ func (v view) Cards(ctx context.Context) iter.Seq2[schema.Card, error] {
 const runOf = `(SELECT run_id FROM commits WHERE seq = commit_seq) AS run_id`
 
 // Observations implements schema.ObservationReader.
-func (v view) Observations(ctx context.Context) iter.Seq2[schema.Observation, error] {
+func (v *view) Observations(ctx context.Context) iter.Seq2[schema.Observation, error] {
 	return scan(ctx, v, "observations", `SELECT source, provider, card_id, alt_id, stream, observed_at, name, last4, type, status, currency,
 			budget_id, created_at, closed_at, figures, `+runOf+` FROM observations
 		WHERE commit_seq <= @seq ORDER BY source, card_id, observed_at, stream, id`, nil, func(rows *sql.Rows) (schema.Observation, error) {
@@ -186,7 +231,7 @@ func (v view) Observations(ctx context.Context) iter.Seq2[schema.Observation, er
 }
 
 // Budgets implements schema.BudgetReader.
-func (v view) Budgets(ctx context.Context) iter.Seq2[schema.Budget, error] {
+func (v *view) Budgets(ctx context.Context) iter.Seq2[schema.Budget, error] {
 	return scan(ctx, v, "budgets", `SELECT source, budget_id, alt_id, name, zone, start_date, end_date, recurs, observed_at, `+runOf+`
 		FROM budgets WHERE commit_seq <= @seq ORDER BY source, budget_id, observed_at, id`, nil, func(rows *sql.Rows) (schema.Budget, error) {
 		var b schema.Budget
@@ -198,7 +243,7 @@ func (v view) Budgets(ctx context.Context) iter.Seq2[schema.Budget, error] {
 }
 
 // Fundings implements schema.FundingReader.
-func (v view) Fundings(ctx context.Context) iter.Seq2[schema.Funding, error] {
+func (v *view) Fundings(ctx context.Context) iter.Seq2[schema.Funding, error] {
 	return scan(ctx, v, "fundings", `SELECT funding_id, reference, amount_minor, currency, sent_at, date_only, sent_text, card_id, source, note,
 			file, line, `+runOf+` FROM fundings f
 		WHERE f.commit_seq <= @seq AND EXISTS (
@@ -221,7 +266,7 @@ func (v view) Fundings(ctx context.Context) iter.Seq2[schema.Funding, error] {
 }
 
 // Completeness implements schema.CompletenessReader.
-func (v view) Completeness(ctx context.Context) iter.Seq2[schema.Completeness, error] {
+func (v *view) Completeness(ctx context.Context) iter.Seq2[schema.Completeness, error] {
 	return scan(ctx, v, "completeness", `SELECT source, stream, scope, window_from, window_to, verdict, pages, records, total, rejected,
 			duplicates, retries, restarts, first_id, last_id, sha256, reason, recorded_at, `+runOf+` FROM completeness
 		WHERE commit_seq <= @seq ORDER BY source, stream, window_from, window_to, id`, nil, func(rows *sql.Rows) (schema.Completeness, error) {
@@ -235,7 +280,7 @@ func (v view) Completeness(ctx context.Context) iter.Seq2[schema.Completeness, e
 }
 
 // Rejects implements schema.RejectReader.
-func (v view) Rejects(ctx context.Context) iter.Seq2[schema.Reject, error] {
+func (v *view) Rejects(ctx context.Context) iter.Seq2[schema.Reject, error] {
 	return scan(ctx, v, "rejects", `SELECT source, provider, stream, external_id, field, reason, page, received_at, payload, `+runOf+`
 		FROM rejects `+standing+` ORDER BY source, stream, external_id, received_at, id`, nil, func(rows *sql.Rows) (schema.Reject, error) {
 		var r schema.Reject
@@ -247,7 +292,7 @@ func (v view) Rejects(ctx context.Context) iter.Seq2[schema.Reject, error] {
 }
 
 // Notes implements schema.NoteReader.
-func (v view) Notes(ctx context.Context) iter.Seq2[schema.Note, error] {
+func (v *view) Notes(ctx context.Context) iter.Seq2[schema.Note, error] {
 	return scan(ctx, v, "notes", `SELECT source, stream, external_id, code, field, detail FROM notes `+standing+`
 		ORDER BY source, stream, external_id, field, id`, nil, func(rows *sql.Rows) (schema.Note, error) {
 		var n schema.Note
@@ -257,7 +302,7 @@ func (v view) Notes(ctx context.Context) iter.Seq2[schema.Note, error] {
 }
 
 // Matches implements schema.MatchReader.
-func (v view) Matches(ctx context.Context) iter.Seq2[schema.Match, error] {
+func (v *view) Matches(ctx context.Context) iter.Seq2[schema.Match, error] {
 	return scan(ctx, v, "matches", `SELECT finding_id, source, reference, entry_id, confirmed, author, decided_at, note, `+runOf+` FROM matches m
 		WHERE m.id = (SELECT MAX(o.id) FROM matches o
 			WHERE o.source = m.source AND o.reference = m.reference AND o.entry_id = m.entry_id AND o.commit_seq <= @seq)
