@@ -40,7 +40,9 @@ func (m memory) Entries(_ context.Context, f schema.EntryFilter) iter.Seq2[schem
 }
 
 // EntryCards is asked by checks alone.
-func (m memory) EntryCards(context.Context) iter.Seq2[schema.EntryCard, error] { return of([]schema.EntryCard(nil)) }
+func (m memory) EntryCards(context.Context) iter.Seq2[schema.EntryCard, error] {
+	return of([]schema.EntryCard(nil))
+}
 
 func (m memory) Observations(context.Context) iter.Seq2[schema.Observation, error] {
 	sorted := slices.Clone(m.observations)
