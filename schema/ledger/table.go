@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/binary"
 	"fmt"
 	"hash"
@@ -94,6 +95,8 @@ type tx struct {
 	sum    hash.Hash // for single rows
 	digest parts
 	last   map[string]int64 // the highest id of a table that this transaction inserted into
+
+	prepared map[string]*sql.Stmt // insertions, by table and number of rows
 }
 
 // Statements are bounded in parameters: SQLite takes 32,766, and long statements gain nothing.
@@ -125,15 +128,28 @@ func (t *tx) insert(ctx context.Context, name string, rows [][]any) error {
 			t.digest.add(name, h)
 			args = append(append(args, t.last[name], t.seq, h), row...)
 		}
-		mark := "(?" + strings.Repeat(", ?", width-1) + ")"
-		query := "INSERT INTO " + name + " (id, commit_seq, hash, " + strings.Join(into.columns, ", ") + ") VALUES " +
-			mark + strings.Repeat(", "+mark, n-1)
-		if _, err := t.ExecContext(ctx, t.Rebind(query), args...); err != nil {
+		if err := t.insertSome(ctx, into, n, args); err != nil {
 			return fmt.Errorf("insert into %s: %w", name, err)
 		}
 		rows = rows[n:]
 	}
 	return nil
+}
+
+// insertSome inserts n rows. Each statement is prepared once for the transaction: parsing it takes longer than inserting.
+func (t *tx) insertSome(ctx context.Context, into table, n int, args []any) error {
+	key := fmt.Sprint(into.name, n)
+	if t.prepared[key] == nil {
+		mark := "(?" + strings.Repeat(", ?", len(into.columns)+2) + ")"
+		query := "INSERT INTO " + into.name + " (id, commit_seq, hash, " + strings.Join(into.columns, ", ") + ") VALUES " +
+			mark + strings.Repeat(", "+mark, n-1)
+		var err error
+		if t.prepared[key], err = t.PrepareContext(ctx, t.Rebind(query)); err != nil { // closed with the transaction
+			return err
+		}
+	}
+	_, err := t.prepared[key].ExecContext(ctx, args...)
+	return err
 }
 
 // close marks rows as replaced by this commit. ids must be in ascending order.
@@ -184,7 +200,7 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 	if err != nil {
 		return fmt.Errorf("begin %s: %w", kind, err)
 	}
-	t := &tx{Tx: inner, sum: sha256.New(), digest: parts{}, last: map[string]int64{}}
+	t := &tx{Tx: inner, sum: sha256.New(), digest: parts{}, last: map[string]int64{}, prepared: map[string]*sql.Stmt{}}
 	defer func() {
 		if err != nil {
 			_ = inner.Rollback() // the error that led here says more
