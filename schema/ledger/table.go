@@ -144,7 +144,7 @@ func (t *tx) insertSome(ctx context.Context, into table, n int, args []any) erro
 		query := "INSERT INTO " + into.name + " (id, commit_seq, hash, " + strings.Join(into.columns, ", ") + ") VALUES " +
 			mark + strings.Repeat(", "+mark, n-1)
 		var err error
-		if t.prepared[key], err = t.PrepareContext(ctx, t.Rebind(query)); err != nil { // closed with the transaction
+		if t.prepared[key], err = t.PrepareContext(ctx, t.Rebind(query)); err != nil { //nolint:sqlclosecheck // closed with the transaction
 			return err
 		}
 	}
