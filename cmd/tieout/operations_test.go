@@ -9,7 +9,9 @@ import (
 	"io"
 	"math/rand/v2"
 	"net/http"
+	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -206,20 +208,31 @@ func (o *operator) send(t *testing.T, method, path, key string, body map[string]
 	return answer.Bytes()
 }
 
-// TestSandbox_ShowsTheCardMadeByHand follows the README: a card, its top-up and a purchase, made over HTTP, stand in the
-// workbook.
+// TestSandbox_ShowsTheCardMadeByHand sends what the README says to send: a card, its top-up and a purchase, made over HTTP,
+// stand in the workbook.
 func TestSandbox_ShowsTheCardMadeByHand(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, sandbox.Config{Seed: 1, Cards: 12, Transactions: 300}, nil)
 	o := &operator{site: s}
-	bitnob := func(operation string, body map[string]any) {
-		o.call(t, schema.Bitnob, http.MethodPost, "/virtualcards/"+operation, body)
-		o.send(t, http.MethodPost, "/control/advance", "", map[string]any{"by": "1h"})
+	readme, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
 	}
-	bitnob("create", map[string]any{
-		"customerReference": "ada@acme.example", "firstName": "Ada", "lastName": "Byron", "cardBrand": "visa", "reference": "ads", "amount": "100",
-	})
-	bitnob("topup", map[string]any{"cardId": "<cardId>", "amount": 2500, "reference": "ads-more"})
-	bitnob("mock-transaction", map[string]any{"cardId": "<cardId>", "amount": "4200"})
+	commands := regexp.MustCompile(`(?m)^curl (?:-H "\$key" \$api/(\S+)|\$clock) -d '(.*)'$`).FindAllStringSubmatch(string(readme), -1)
+	if len(commands) != 6 {
+		t.Fatalf("the README has %d commands", len(commands))
+	}
+	for _, c := range commands {
+		var body map[string]any
+		if err := json.Unmarshal([]byte(c[2]), &body); err != nil {
+			t.Fatalf("%s: %v", c[0], err)
+		}
+		if c[1] == "" {
+			o.send(t, http.MethodPost, "/control/advance", "", body)
+		} else {
+			o.call(t, schema.Bitnob, http.MethodPost, "/virtualcards/"+c[1], body)
+		}
+	}
 	out := filepath.Join(s.dir, "out")
 	s.must(t, "--now", s.world.Now().Format(time.RFC3339Nano), "nightly", "--out", out)
 
