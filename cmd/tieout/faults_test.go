@@ -277,6 +277,7 @@ func TestSync_UnderEveryFault(t *testing.T) {
 		{"QuotaThatSaysNothingForGood", "429@2-", everywhere("page 2): after 6 attempts: 429 Too Many Requests")},
 		{"QuotaInSeconds", "429-seconds=20@1-3", none},
 		{"QuotaWithADate", "429-date=20@2-4", none},
+		{"QuotaInEveryOtherForm", "429-rfc850=20@2,*.transactions:429-asctime=20@3,*.transactions:429-past=20@4,*.transactions:429-nonsense=20@5", none},
 		{"QuotaInTheMessage", "429-message=20@2", none},
 		{"QuotaOfAnHour", "429-seconds=3600@2", everywhere("retry budget spent (a wait of 1h0m0s is due)")},
 		{"BurstOf500", "500@1-5", none},

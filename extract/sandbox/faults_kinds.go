@@ -73,9 +73,12 @@ func refusals() []FaultKind {
 		quota("429-seconds", "too many requests, Retry-After in seconds", func(s *strike, h http.Header) {
 			h.Set("Retry-After", strconv.FormatInt(s.number, 10))
 		}, ""),
-		quota("429-date", "too many requests, Retry-After as a date", func(s *strike, h http.Header) {
-			h.Set("Date", s.now().UTC().Format(http.TimeFormat))
-			h.Set("Retry-After", s.now().UTC().Add(time.Duration(s.number)*time.Second).Format(http.TimeFormat))
+		quota("429-date", "too many requests, Retry-After as a date", dated(http.TimeFormat, 1), ""),
+		quota("429-rfc850", "too many requests, Retry-After as a date in the form of RFC 850", dated("Monday, 02-Jan-06 15:04:05 GMT", 1), ""),
+		quota("429-asctime", "too many requests, Retry-After as a date in the form of asctime", dated(time.ANSIC, 1), ""),
+		quota("429-past", "too many requests, Retry-After as a date that is past", dated(http.TimeFormat, -1), ""),
+		quota("429-nonsense", "too many requests, Retry-After as neither seconds nor a date", func(s *strike, h http.Header) {
+			h.Set("Retry-After", fmt.Sprintf("-%d.5s", s.number))
 		}, ""),
 		quota("429-message", "too many requests, the wait in the message only, as Whop says it", nil, "Try again in %d seconds."),
 	}
@@ -100,6 +103,15 @@ func refusals() []FaultKind {
 		redirect("redirect", "a redirect within the server", "/moved"),
 		redirect("redirect-away", "a redirect to another server", elsewhere),
 	)
+}
+
+// dated sets Retry-After to a date, so many seconds after Date or before it.
+func dated(layout string, direction int64) func(*strike, http.Header) {
+	return func(s *strike, h http.Header) {
+		now := s.now().UTC()
+		h.Set("Date", now.Format(http.TimeFormat))
+		h.Set("Retry-After", now.Add(time.Duration(direction*s.number)*time.Second).Format(layout))
+	}
 }
 
 // elsewhere is a server that nobody has (RFC 2606).

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -163,6 +164,7 @@ func TestFaults_Refusals(t *testing.T) {
 		{"slash:429", "/card", "", "Too many requests."},
 		{"slash:429-seconds=7", "/card", "7", "Too many requests."},
 		{"slash:429-message=9", "/card", "", "Try again in 9 seconds."},
+		{"slash:429-nonsense=7", "/card", "-7.5s", "Too many requests."},
 	} {
 		client, _ := faulty(t, c.spec)
 		response, body, err := client.raw(schema.Slash, c.path)
@@ -170,15 +172,26 @@ func TestFaults_Refusals(t *testing.T) {
 			t.Errorf("%s: %v, %+v\n%s", c.spec, err, response, body)
 		}
 	}
-	client, _ := faulty(t, "whop:429-date=90")
-	response, _, err := client.raw(schema.Whop, "/cards")
-	if err != nil {
-		t.Fatal(err)
-	}
-	at, errAt := http.ParseTime(response.Header.Get("Retry-After"))
-	sent, errSent := http.ParseTime(response.Header.Get("Date"))
-	if errAt != nil || errSent != nil || at.Sub(sent) != 90*time.Second {
-		t.Errorf("Date %s, Retry-After %s", response.Header.Get("Date"), response.Header.Get("Retry-After"))
+	for kind, dated := range map[string]struct {
+		looks *regexp.Regexp
+		wait  time.Duration
+	}{
+		"429-date":    {regexp.MustCompile(`^\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT$`), 90 * time.Second},
+		"429-rfc850":  {regexp.MustCompile(`^\w+day, \d\d-\w{3}-\d\d [\d:]{8} GMT$`), 90 * time.Second},
+		"429-asctime": {regexp.MustCompile(`^\w{3} \w{3} [ \d]\d [\d:]{8} \d{4}$`), 90 * time.Second},
+		"429-past":    {regexp.MustCompile(`^\w{3}, \d\d \w{3} \d{4} [\d:]{8} GMT$`), -90 * time.Second},
+	} {
+		client, _ := faulty(t, "whop:"+kind+"=90")
+		response, _, err := client.raw(schema.Whop, "/cards")
+		if err != nil {
+			t.Fatal(err)
+		}
+		after := response.Header.Get("Retry-After")
+		at, errAt := http.ParseTime(after)
+		sent, errSent := http.ParseTime(response.Header.Get("Date"))
+		if response.StatusCode != 429 || errAt != nil || errSent != nil || at.Sub(sent) != dated.wait || !dated.looks.MatchString(after) {
+			t.Errorf("%s: %d, Date %s, Retry-After %s", kind, response.StatusCode, response.Header.Get("Date"), after)
+		}
 	}
 	for _, status := range []string{"500", "502", "503", "504"} {
 		client, _ := faulty(t, "bitnob:"+status)
