@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"iter"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/tieout/tieout/extract"
@@ -23,11 +25,15 @@ type site struct {
 	dir string
 }
 
-// groupRows is how many records a sync commits together.
-const groupRows = 2000
+// perPage is how many records a page has.
+const perPage = 100
 
-// source offers the streams of a provider and nothing to read: what the stages after extraction need of it.
-type source struct{ provider schema.Provider }
+// source plays the extractor of a provider, and its normalizer: what is measured is what comes after them.
+type source struct {
+	company
+	provider schema.Provider
+	figures  []schema.Observation // by the number of the card
+}
 
 func (s source) Streams() []schema.Stream {
 	switch s.provider {
@@ -41,10 +47,84 @@ func (s source) Streams() []schema.Stream {
 	return []schema.Stream{schema.Cards, schema.Transactions}
 }
 
-func (source) Pages(context.Context, schema.Stream, schema.Window, extract.Cursor) iter.Seq2[extract.Page, error] {
+// Pages lists a stream.
+func (s source) Pages(_ context.Context, stream schema.Stream, w schema.Window, _ extract.Cursor) iter.Seq2[extract.Page, error] {
+	return paged(func(yield func(schema.Record)) {
+		switch stream {
+		case schema.Cards:
+			for _, o := range s.figures {
+				yield(s.named(stream, o.ID))
+			}
+		case schema.Budgets:
+			yield(s.named(stream, budget().ID))
+		default:
+			entries, _ := s.of(s.provider)
+			for n := range entries {
+				if e := s.entry(s.provider, n); w.Contains(e.OccurredAt) {
+					yield(record(e))
+				}
+			}
+		}
+	})
+}
+
+// Fetch reads the figures of cards.
+func (s source) Fetch(_ context.Context, stream schema.Stream, ids []string) iter.Seq2[extract.Page, error] {
+	return paged(func(yield func(schema.Record)) {
+		for _, id := range ids {
+			yield(s.named(stream, id))
+		}
+	})
+}
+
+// named is a record of which only the name is used.
+func (s source) named(stream schema.Stream, id string) schema.Record {
+	return schema.Record{Source: sourceName(s.provider), Provider: s.provider, Stream: stream, ExternalID: id, ReceivedAt: observed, Payload: []byte("{}")}
+}
+
+func paged(records func(yield func(schema.Record))) iter.Seq2[extract.Page, error] {
 	return func(yield func(extract.Page, error) bool) {
-		yield(extract.Page{}, errors.New("there is nothing to read"))
+		page, number, stopped := extract.Page{Total: -1}, 1, false
+		records(func(r schema.Record) {
+			if len(page.Records) == perPage && !stopped {
+				number++
+				page.Next = extract.Cursor(strconv.Itoa(number))
+				stopped = !yield(page, nil)
+				page = extract.Page{Total: -1}
+			}
+			page.Records = append(page.Records, r)
+		})
+		if !stopped {
+			page.Last = true
+			yield(page, nil)
+		}
 	}
+}
+
+// normalize gives back what a record was made of.
+func (s source) normalize(r schema.Record, b *schema.Batch) error {
+	number := func() (int, error) { return strconv.Atoi(r.ExternalID[strings.LastIndexByte(r.ExternalID, '-')+1:]) }
+	switch r.Stream {
+	case schema.Budgets:
+		b.Budgets = append(b.Budgets, budget())
+	case schema.Transactions:
+		n, err := number()
+		if err != nil {
+			return err
+		}
+		b.Entries = append(b.Entries, s.entry(s.provider, n))
+	default:
+		n, err := number()
+		if err != nil {
+			return err
+		}
+		o := s.figures[n]
+		if o.Stream != r.Stream {
+			o.Stream, o.Limits, o.Figures = r.Stream, nil, nil
+		}
+		b.Observations = append(b.Observations, o)
+	}
+	return nil
 }
 
 // with opens the ledger and a pipeline over it.
@@ -60,7 +140,8 @@ func (s site) with(ctx context.Context, use func(*pipeline.Pipeline) error) (err
 		Elapsed: func() time.Duration { return time.Since(start) }, Checks: reconcile.Config{GraceDays: 3, StalePendingDays: 10},
 	}
 	for _, p := range schema.Providers() {
-		config.Sources = append(config.Sources, pipeline.Source{Name: sourceName(p), Provider: p, Extractor: source{p}, LookbackDays: 35})
+		x := source{s.company, p, s.observations(p)}
+		config.Sources = append(config.Sources, pipeline.Source{Name: sourceName(p), Provider: p, Extractor: x, Normalize: x.normalize, LookbackDays: 35})
 	}
 	p, err := pipeline.New(config)
 	if err != nil {
@@ -69,112 +150,33 @@ func (s site) with(ctx context.Context, use func(*pipeline.Pipeline) error) (err
 	return use(p)
 }
 
-// load stores the whole company as one sync.
+// load stores the whole company as one sync, and its books.
 func load(ctx context.Context, s site) error {
 	return s.with(ctx, func(p *pipeline.Pipeline) error {
-		run, err := p.Ledger.StartRun(ctx, schema.Run{Kind: schema.SyncRun, StartedAt: observed, Zone: "UTC", Version: "bench", Parameters: "{}"})
-		if err != nil {
-			return err
+		result, err := p.Sync(ctx)
+		if err != nil || result.Status != schema.Complete {
+			return errors.Join(err, result.Err())
 		}
-		for _, provider := range schema.Providers() {
-			if err := s.cardsOf(ctx, p.Ledger, run.ID, provider); err != nil {
-				return err
-			}
-			entries, _ := s.of(provider)
-			if err := s.rows(ctx, p.Ledger, run.ID, provider, 0, entries); err != nil {
-				return err
-			}
-		}
-		if _, _, err := p.Ledger.ImportFundings(ctx, run.ID, "books.csv", s.fundings()); err != nil {
-			return err
-		}
-		run.Status = schema.Complete
-		_, err = p.Ledger.FinishRun(ctx, run)
+		_, _, err = p.Ledger.ImportFundings(ctx, result.RunID, "books.csv", s.fundings())
 		return err
 	})
 }
 
-// again stores the last tenth of the rows once more, as the look-back of every night does.
+// again reads the look-back once more, as every night does: nothing in it has changed.
 func again(ctx context.Context, s site) error {
 	return s.with(ctx, func(p *pipeline.Pipeline) error {
-		run, err := p.Ledger.StartRun(ctx, schema.Run{Kind: schema.SyncRun, StartedAt: observed, Zone: "UTC", Version: "bench", Parameters: "{}"})
-		if err != nil {
-			return err
-		}
-		for _, provider := range schema.Providers() {
-			entries, _ := s.of(provider)
-			if err := s.rows(ctx, p.Ledger, run.ID, provider, entries-entries/10, entries); err != nil {
-				return err
+		result, err := p.Sync(ctx)
+		if err == nil && result.Status == schema.Complete {
+			for _, one := range result.Sources {
+				for _, stream := range one.Streams {
+					if stream.EntriesNew+stream.EntriesChanged > 0 {
+						err = fmt.Errorf("%s: %d new, %d changed", one.Source, stream.EntriesNew, stream.EntriesChanged)
+					}
+				}
 			}
 		}
-		run.Status = schema.Complete
-		_, err = p.Ledger.FinishRun(ctx, run)
-		return err
+		return errors.Join(err, result.Err())
 	})
-}
-
-// cardsOf stores what a provider says of its cards.
-func (s site) cardsOf(ctx context.Context, l *ledger.Ledger, run int64, p schema.Provider) error {
-	group := func(stream schema.Stream) ledger.Group {
-		return ledger.Group{Run: run, Source: sourceName(p), Provider: p, Stream: stream, Completeness: complete(p, stream, schema.Window{From: observed, To: observed})}
-	}
-	cards := group(schema.Cards)
-	figures := cards
-	for _, stream := range (source{p}).Streams() {
-		if stream == schema.Utilization || stream == schema.Balances {
-			figures = group(stream)
-		}
-	}
-	for _, o := range s.observations(p) {
-		if o.Stream != schema.Cards {
-			plain := o
-			plain.Stream, plain.Limits, plain.Figures = schema.Cards, nil, nil
-			cards.Batch.Observations = append(cards.Batch.Observations, plain)
-			figures.Batch.Observations = append(figures.Batch.Observations, o)
-			continue
-		}
-		cards.Batch.Observations = append(cards.Batch.Observations, o)
-	}
-	groups := []ledger.Group{cards}
-	if figures.Stream != schema.Cards {
-		groups = append(groups, figures)
-	}
-	if p == schema.Bill {
-		budgets := group(schema.Budgets)
-		budgets.Batch.Budgets = []schema.Budget{budget()}
-		groups = append(groups, budgets)
-	}
-	for _, g := range groups {
-		if _, err := l.Commit(ctx, g); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// rows stores entries from up to to of a provider, in groups.
-func (s site) rows(ctx context.Context, l *ledger.Ledger, run int64, p schema.Provider, from, to int) error {
-	for at := from; at < to; at += groupRows {
-		g := ledger.Group{Run: run, Source: sourceName(p), Provider: p, Stream: schema.Transactions}
-		for n := at; n < min(at+groupRows, to); n++ {
-			e := s.entry(p, n)
-			g.Records = append(g.Records, record(e))
-			g.Batch.Entries = append(g.Batch.Entries, e)
-		}
-		if at+groupRows >= to {
-			g.Completeness = complete(p, schema.Transactions, schema.Window{From: schema.Beginning, To: observed})
-		}
-		if _, err := l.Commit(ctx, g); err != nil {
-			return fmt.Errorf("rows from %d: %w", at, err)
-		}
-	}
-	return nil
-}
-
-func complete(p schema.Provider, stream schema.Stream, w schema.Window) *schema.Completeness {
-	return &schema.Completeness{
-		Source: sourceName(p), Stream: stream, Window: w, Verdict: schema.VerdictComplete, Total: -1, RecordedAt: observed,
-	}
 }
 
 func reconcileMonths(ctx context.Context, s site) error {
