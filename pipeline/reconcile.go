@@ -92,6 +92,9 @@ func (p *Pipeline) check(ctx context.Context, run schema.Run, w schema.Window, r
 			set.NotCheckable = append(set.NotCheckable, *j)
 		}
 	}
+	if err := reconcile.SayCoverage(ctx, p.View(0), period, p.Checks, set.Findings); err != nil {
+		return fmt.Errorf("coverage of findings (%s): %w", w, err)
+	}
 	if set.Findings, err = p.capped(ctx, period, set.Findings); err != nil {
 		return err
 	}
