@@ -186,7 +186,9 @@ func draw(w schema.Window, complete, begun []schema.Window, zone *time.Location)
 	layout, step := time.DateOnly, func(t time.Time, n int) time.Time { return time.Date(t.Year(), t.Month(), t.Day()+n, 0, 0, 0, 0, zone) }
 	if w.To.Sub(w.From) > mostDays*24*time.Hour {
 		m.Unit, layout = "month", "2006-01"
-		step = func(t time.Time, n int) time.Time { return time.Date(t.Year(), t.Month()+time.Month(n), 1, 0, 0, 0, 0, zone) }
+		step = func(t time.Time, n int) time.Time {
+			return time.Date(t.Year(), t.Month()+time.Month(n), 1, 0, 0, 0, 0, zone)
+		}
 	}
 	last := step(w.To.Add(-time.Microsecond).In(zone), 0)
 	at := step(w.From.In(zone), 0)
