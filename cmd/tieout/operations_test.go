@@ -270,8 +270,9 @@ func TestSandbox_ShowsTheCardMadeByHand(t *testing.T) {
 	}
 }
 
-// TestSandbox_WritesAFolderToWorkIn starts the command and runs a nightly with what it wrote.
+// TestSandbox_WritesAFolderToWorkIn starts the command with one fault and works with what it wrote: the fault strikes once.
 func TestSandbox_WritesAFolderToWorkIn(t *testing.T) {
+	t.Parallel()
 	dir := filepath.Join(t.TempDir(), "rehearsal")
 	ctx, stop := context.WithCancel(t.Context())
 	defer stop()
@@ -279,8 +280,10 @@ func TestSandbox_WritesAFolderToWorkIn(t *testing.T) {
 	ended := make(chan int, 1)
 	go func() {
 		none := func(string) (string, bool) { return "", false }
-		now := testNow.Format(time.RFC3339)
-		ended <- run(ctx, []string{"--now", now, "sandbox", "--listen", "127.0.0.1:0", "--cards", "8", "--transactions", "200", "--out", dir}, write, io.Discard, none)
+		ended <- run(ctx, []string{
+			"--now", testNow.Format(time.RFC3339), "sandbox", "--listen", "127.0.0.1:0", "--cards", "8", "--transactions", "200", "--out", dir,
+			"--faults", "slash.cards:redirect@1",
+		}, write, io.Discard, none)
 		_ = write.Close() // never fails
 	}()
 	lines := bufio.NewScanner(read)
@@ -288,9 +291,16 @@ func TestSandbox_WritesAFolderToWorkIn(t *testing.T) {
 		t.Log(lines.Text())
 	}
 	s := &site{dir: dir}
+	code, _, stderr := s.run(t, "sync")
+	if code != exitPartial || !strings.Contains(stderr, "list cards (slash-main") || !strings.Contains(stderr, "302 Found") {
+		t.Errorf("under the fault: exit %d\n%s", code, stderr)
+	}
 	s.must(t, "nightly", "--out", filepath.Join(t.TempDir(), "out"))
 	stop()
 	if code := <-ended; code != exitDone {
 		t.Errorf("exit %d", code)
+	}
+	if code, _, stderr := s.run(t, "sandbox", "--faults", "slash:bad-luck"); code != exitUsage || !strings.Contains(stderr, `--faults: at 7, "bad-luck": no such fault`) {
+		t.Errorf("an unknown fault: exit %d\n%s", code, stderr)
 	}
 }

@@ -296,6 +296,47 @@ func TestSlashSpending(t *testing.T) {
 	})
 }
 
+// TestFates lets two weeks pass over 300 equal purchases and looks at what became of them.
+func TestFates(t *testing.T) {
+	w, c := newSlashBench(t)
+	path := c.slashMade("")
+	for range 300 {
+		if why := c.authorize(schema.Slash, strings.TrimPrefix(path, "/card/"), "8.00"); why != "" {
+			t.Fatal(why)
+		}
+	}
+	begun := w.Now()
+	if err := w.Advance(14 * 24 * time.Hour); err != nil {
+		t.Fatal(err)
+	}
+	fates := map[string]int{}
+	for _, r := range c.walk(schema.Slash, "/transaction", "filter:cardId", strings.TrimPrefix(path, "/card/")) {
+		fate := str(r, "detailedStatus")
+		if fate == "settled" {
+			posted, err := time.Parse(time.RFC3339, str(r, "date"))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if posted.Sub(begun) > 3*24*time.Hour {
+				fates["settled late"]++
+			}
+			if str(r, "amountCents") != "-800" {
+				fates["settled for another amount"]++
+			}
+		}
+		fates[fate]++
+	}
+	least := map[string]int{"settled": 200, "settled late": 30, "settled for another amount": 8, "reversed": 5, "canceled": 2}
+	for fate, n := range least {
+		if fates[fate] < n {
+			t.Errorf("%s: %d, want at least %d", fate, fates[fate], n)
+		}
+	}
+	if sum := fates["settled"] + fates["reversed"] + fates["canceled"]; sum != 300 {
+		t.Errorf("%d purchases have an end: %v", sum, fates)
+	}
+}
+
 func TestSlashGroups(t *testing.T) {
 	_, c := newSlashBench(t)
 	made := c.want(http.StatusOK, http.MethodPost, schema.Slash, "/card-group", `{"name":"Events",`+slashLimit("daily", 1000)+`}`)
