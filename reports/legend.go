@@ -185,7 +185,7 @@ func columnText() []legendBlock {
 		{"Columns of Control totals", [][2]string{
 			{"Records", "Distinct records of the period: each is an entry or a reject."},
 			{"Rejected, known", "Rejects of a record that has a line already: as an entry of an earlier version, or as another reject."},
-			{"Entries / Pending / Declined / Others, not counted", "Entries by status; Posted and Pending together are Counted."},
+			{"Entries / Pending / Declined / Not counted", "Entries by status, the last of the others; Posted and Pending together are Counted."},
 			{"Debits / Credits / Net", "Sums of the counted entries: negative, positive, both."},
 			{"All amounts / Ids", "Hash totals over entries of every status."},
 			{"Entries on Ledger / Net on Ledger / All amounts on Ledger / Ids on Ledger", "The same, computed from the sheet Ledger."},

@@ -20,7 +20,7 @@ const noDifference = table.Decimal("0.0000")
 func (f *facts) summary() table.Page {
 	p := &sheetPage{table.Page{Name: "Summary", Widths: []int{19, 15, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14, 14}}}
 	p.span(table.Title, "Summary")
-	p.span(table.Note, "These figures are formulas over the detail sheets. tieout computed each of them as well; what a check compares must agree. "+
+	p.span(table.Note, "In the workbook these figures are formulas over the detail sheets. tieout computed each of them as well; what a check compares must agree. "+
 		"Debits and credits sum the entries that count: pending and posted.")
 	top := p.add(table.Plain, "Judged on", f.dayOf(f.Period.Now), "", "All checks", nil)
 	p.name(top, 1, judgedOn)

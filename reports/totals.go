@@ -70,7 +70,7 @@ func (f *facts) totalsTable() table.Table {
 		number("Posted", func(t total) int64 { return t.posted }),
 		number("Pending", func(t total) int64 { return t.pending }),
 		number("Declined", func(t total) int64 { return t.declined }),
-		number("Others, not counted", func(t total) int64 { return t.other }),
+		number("Not counted", func(t total) int64 { return t.other }),
 		count(colCounted, 10, func(t total) any {
 			return table.Calc{Plus: []any{table.Here("Posted"), table.Here("Pending")}, Value: t.counted()}
 		}),
