@@ -285,15 +285,13 @@ func (m *maker) authorize(c schema.Card) {
 		made := []schema.Entry{a}
 		if tips {
 			made[0].Amount = usd(e.Amount.Minor() * 9 / 10)
-			m.entries = append(m.entries, made...)
-			continue
 		}
 		if m.one(4) {
 			r := a
 			r.ExternalID, r.Kind, r.LinkedID, r.Amount, r.OccurredAt = m.id("v"), schema.Reversal, a.ExternalID, usd(100), a.OccurredAt.Add(time.Hour)
 			made = append(made, r)
 		}
-		if m.one(4) {
+		if !tips && m.one(4) {
 			part := *e
 			part.ExternalID, part.Amount = m.id("p"), usd(-m.amount())
 			part.PostedAt = postedOr(*e).Add(time.Duration(m.IntN(60)) * time.Hour)
@@ -372,6 +370,9 @@ func (m *maker) books() {
 			if m.one(4) {
 				m.matches = append(m.matches, schema.Match{Source: e.Source, Reference: ref, EntryID: e.ID(), Confirmed: m.one(2), Run: int64(len(m.matches))})
 			}
+			if m.one(4) { // two fundings that could mean one top-up
+				add(m.id("N"), a, e.OccurredAt, e.CardID)
+			}
 		}
 		if ref != "" {
 			add(ref, a, e.OccurredAt.Add(m.hours(60)), card)
@@ -412,8 +413,13 @@ func (m *maker) figure(o *oracle, a *slowAccount, name schema.FigureName, wrong 
 		near = &e
 		at = pick(m.Rand, e.OccurredAt, postedOr(e)).Add(pick(m.Rand, -16*time.Minute, -15*time.Minute, -3*time.Minute, 0, 3*time.Minute, 15*time.Minute, 16*time.Minute))
 	}
-	if m.one(6) {
+	switch m.IntN(8) {
+	case 0:
 		at = m.period.To
+	case 1, 2:
+		if near != nil && near.PostedAt.After(near.OccurredAt) { // between a purchase and its posting
+			at = near.OccurredAt.Add(near.PostedAt.Sub(near.OccurredAt) / 2).Truncate(time.Minute)
+		}
 	}
 	if slices.ContainsFunc(m.observations, func(x schema.Observation) bool {
 		return x.Source == a.card.Source && x.ID == a.card.ID && x.ObservedAt.Equal(at)
