@@ -49,7 +49,7 @@ type Config struct {
 	AgeBuckets []int          // upper ends of the ages of findings on reports, in days, ascending; none: 30, 60, 90, 180
 	Fundings   []string       // glob patterns of the company's funding files; read on every sync; may be empty
 	Progress   func(Progress) // called from several goroutines; nil: nobody listens
-	GroupRows  int            // records committed together; 0: 2000
+	GroupRows  int            // records committed together; 0: 10000
 	GroupAge   time.Duration  // longest time that records wait for their commit; 0: 2 s
 }
 
@@ -81,7 +81,7 @@ func New(c Config) (*Pipeline, error) {
 		return nil, errors.New("pipeline: no clock")
 	}
 	if c.GroupRows == 0 {
-		c.GroupRows = 2000
+		c.GroupRows = 10000
 	}
 	if c.GroupAge == 0 {
 		c.GroupAge = 2 * time.Second
