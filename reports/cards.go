@@ -148,9 +148,9 @@ func (f *facts) cardsTable() table.Table {
 	return list(cardsSheet, f.cards, []column[cardLine]{
 		count(colCardNo, 7, func(c cardLine) any { return f.cardNumber(c.Source, c.ID) }),
 		text(colSource, 13, func(c cardLine) string { return c.Source }),
-		text("Card name", 24, func(c cardLine) string { return c.Name }),
+		long("Card name", 24, func(c cardLine) string { return c.Name }),
 		text("Last 4", 8, func(c cardLine) string { return c.Last4 }),
-		text("Type", 12, func(c cardLine) string { return c.Type }),
+		text("Type", 16, func(c cardLine) string { return c.Type }),
 		text(colStatus, 12, func(c cardLine) string { return c.Status }),
 		text(colCurrency, 9, func(c cardLine) string { return c.Currency }),
 		amount("Limit", func(c cardLine) any { return c.limit.Amount }),
@@ -160,12 +160,12 @@ func (f *facts) cardsTable() table.Table {
 			}
 			return c.window()
 		}),
-		text("Limit zone", 18, func(c cardLine) string { return c.limit.Zone }),
+		long("Limit zone", 21, func(c cardLine) string { return c.limit.Zone }),
 		amount("Reported spent", func(c cardLine) any { return c.spent }),
 		amount("Reported balance", func(c cardLine) any { return c.balance }),
 		instant("Observed", func(c cardLine) any { return c.observedAt }),
 		instant("Created", func(c cardLine) any { return c.CreatedAt }),
 		instant("Closed", func(c cardLine) any { return c.ClosedAt }),
-		text("Card id", 30, func(c cardLine) string { return c.ID }),
+		text("Card id", cardIDWidth, func(c cardLine) string { return c.ID }),
 	})
 }

@@ -116,7 +116,7 @@ func (f *facts) changesTable(ctx context.Context) table.Table {
 	return build(changesSheet, f.changesLen, f.changes(ctx), []column[changed]{
 		word("Change", 11, func(c changed) table.Word { return changeWord(c.Kind) }),
 		text(colSource, 13, func(c changed) string { return c.Entry.Source }),
-		linked("Entry id", 32, func(c changed) any { return f.entryLink(c.Entry.ID(), c.Entry.ID()) }),
+		linked("Entry id", entryIDWidth, func(c changed) any { return f.entryLink(c.Entry.ID(), c.Entry.ID()) }),
 		day(colDay, func(c changed) table.Date { return f.dayOf(c.Entry.OccurredAt) }),
 		count(colCardNo, 7, func(c changed) any { return f.cardNumber(c.Entry.Source, c.Entry.CardID) }),
 		text("Last 4", 8, func(c changed) string { return c.Entry.CardLast4 }),
@@ -130,8 +130,8 @@ func (f *facts) changesTable(ctx context.Context) table.Table {
 		long("What changed", 60, fieldsText),
 		instant("Last listed", func(c changed) any { return c.Absence.LastRead }),
 		number("Run", func(c changed) int64 { return c.Entry.Run }),
-		text("Merchant", 26, func(c changed) string { return c.Entry.Merchant }),
-		linked("Findings", 20, func(c changed) any { return f.findingsNaming(c.Entry) }),
+		text("Merchant", 32, func(c changed) string { return c.Entry.Merchant }),
+		linked("Findings", 38, func(c changed) any { return f.findingsNaming(c.Entry) }),
 	})
 }
 

@@ -21,6 +21,7 @@ const (
 // reserveCharts leaves room for charts and returns its first line.
 func (f *facts) reserveCharts(p *sheetPage) int {
 	p.block("Charts")
+	p.add(table.Plain) // so that charts do not lie on the rule of the heading
 	at := len(p.Lines)
 	for range chartLines {
 		p.add(table.Plain)

@@ -8,6 +8,12 @@ import (
 	"github.com/tieout/tieout/reports/table"
 )
 
+// Widths of columns of ids: a UUID, and one behind the name of a source.
+const (
+	cardIDWidth  = 38
+	entryIDWidth = 50
+)
+
 // column is a column of a table whose rows are made from T.
 type column[T any] struct {
 	table.Column
@@ -27,7 +33,7 @@ func word[T any](name string, width int, cell func(T) table.Word) column[T] {
 }
 
 func amount[T any](name string, cell func(T) any) column[T] {
-	return column[T]{table.Column{Name: name, Kind: table.Amount, Width: 14}, cell}
+	return column[T]{table.Column{Name: name, Kind: table.Amount, Width: 15}, cell}
 }
 
 func number[T any](name string, cell func(T) int64) column[T] {

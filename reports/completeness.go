@@ -137,8 +137,8 @@ func (f *facts) completenessTable() table.Table {
 		long("Why not complete", 40, func(r reading) string { return r.Completeness.Reason }),
 		number("Run", func(r reading) int64 { return r.Run }),
 		instant("Recorded", func(r reading) any { return r.RecordedAt }),
-		text("First id", 22, func(r reading) string { return r.FirstID }),
-		text("Last id", 22, func(r reading) string { return r.LastID }),
+		text("First id", cardIDWidth, func(r reading) string { return r.FirstID }),
+		text("Last id", cardIDWidth, func(r reading) string { return r.LastID }),
 		text("SHA-256 of the pages", 66, func(r reading) string { return r.SHA256 }),
 	})
 }

@@ -141,7 +141,7 @@ func (f *facts) cover(sheets []listed) table.Page {
 	add(table.Plain, word)
 	span(table.Plain, says)
 	if len(sheets) > 0 {
-		span(table.Plain, "Checks of the workbook", table.Calc{Plus: []any{table.Named(allChecks)}, Value: noDifference, Check: true}, nil, "What must foot and cross-foot; Summary lists each")
+		span(table.Plain, "Checks of the workbook", table.Calc{Plus: []any{table.Named(allChecks)}, Value: f.noDifference(), Check: true}, nil, "What must foot and cross-foot; Summary lists each")
 	}
 	add(table.Plain)
 	add(table.Heading, "What this is")

@@ -126,7 +126,7 @@ func (f *facts) mainColumns(s findingSheet) []column[schema.Finding] {
 		filtered(word(colSeverity, 9, func(x schema.Finding) table.Word { return severityWord(x.Severity) })),
 		filtered(word(colStatus, 12, func(x schema.Finding) table.Word { return statusWord(x.Status) })),
 		filtered(text(colSource, 12, func(x schema.Finding) string { return x.Source })),
-		linked("Card name", 15, func(x schema.Finding) any { return f.cardLink(x.Source, x.CardID, x.CardName) }),
+		linked("Card name", 22, func(x schema.Finding) any { return f.cardLink(x.Source, x.CardID, x.CardName) }),
 		text("Last 4", 7, func(x schema.Finding) string { return x.CardLast4 }),
 		long("What was found", 42, func(x schema.Finding) string { return x.Message }),
 		text(colCurrency, 9, schema.Finding.Currency),
@@ -153,10 +153,10 @@ func (f *facts) moreColumns(s findingSheet) []column[schema.Finding] {
 	return append(columns,
 		text(colExplanation, 18, func(x schema.Finding) string { return x.Explanation }),
 		text(colCode, 17, func(x schema.Finding) string { return string(x.Code) }),
-		text("Reason", 22, func(x schema.Finding) string { return x.Reason }),
+		text("Reason", 26, func(x schema.Finding) string { return x.Reason }),
 		instant("From", func(x schema.Finding) any { return x.PeriodFrom }),
 		instant("To", func(x schema.Finding) any { return x.PeriodTo }),
-		text("Counts", 16, func(x schema.Finding) string { return x.Basis }),
+		text("Counts", 25, func(x schema.Finding) string { return x.Basis }),
 		day(colSince, f.since),
 		count(colAge, 7, func(x schema.Finding) any {
 			return table.Calc{Plus: []any{table.Named(judgedOn)}, Minus: []any{table.Here(colSince)}, Value: f.age(x)}
@@ -166,10 +166,10 @@ func (f *facts) moreColumns(s findingSheet) []column[schema.Finding] {
 		text(colNew, 12, f.newWord),
 		text("Assigned to", 14, func(x schema.Finding) string { return x.Assignee }),
 		long("History", 44, func(x schema.Finding) string { return strings.Join(f.history[x.ID()], "\n") }),
-		text("Reference", 18, func(x schema.Finding) string { return x.Reference }),
-		text("Card id", 16, func(x schema.Finding) string { return x.CardID }),
-		linked("Entry id", 28, func(x schema.Finding) any { return f.entryLink(x.EntryID, x.EntryID) }),
-		column[schema.Finding]{table.Column{Name: "Evidence (entry ids)", Width: 32, Wrap: true}, f.evidence},
+		text("Reference", 22, func(x schema.Finding) string { return x.Reference }),
+		text("Card id", cardIDWidth, func(x schema.Finding) string { return x.CardID }),
+		linked("Entry id", entryIDWidth, func(x schema.Finding) any { return f.entryLink(x.EntryID, x.EntryID) }),
+		column[schema.Finding]{table.Column{Name: "Evidence (entry ids)", Width: entryIDWidth, Wrap: true}, f.evidence},
 	)
 }
 

@@ -23,7 +23,7 @@ type legendBlock struct {
 func legendText(zone string) []legendBlock {
 	return []legendBlock{
 		{"Amounts and instants", [][2]string{
-			{"Sign", "The effect on the card: negative when money leaves it (purchase, fee, withdrawal), positive when it comes (refund, top-up, reversal). Negative amounts carry a minus sign and are red."},
+			{"Sign", "The effect on the card: negative when money leaves it (purchase, fee, withdrawal), positive when it comes (refund, top-up, reversal). Negative amounts carry a minus sign."},
 			{"Currency", "Each amount has the digits of its own currency. Amounts of different currencies are never added. A foreign amount (original amount) is in no sum."},
 			{"Amounts written as text", "A spreadsheet keeps 15 significant digits. A larger amount is written as text on a yellow ground, exactly, and spreadsheet formulas leave it out; the CSV files have it too."},
 			{"Instants", "Sheets show wall time in " + zone + ", the accounting zone; CSV files show UTC. In the hour that a clock is set back two instants look alike on sheets."},
@@ -92,7 +92,7 @@ func legendText(zone string) []legendBlock {
 			{"Since / Age (days)", "The day from which the age of a finding counts, and its age on the day of judging: from the entry that it is about or its moment; from the day it was first seen where that was earlier, or where it is about a window."},
 		}},
 		{"Checks and tickmarks", [][2]string{
-			{"agrees, differs", "A cell that must be zero says agrees while it is, and differs, in red, with the difference when it is not. All checks on Summary and Cover is the sum of all of them."},
+			{"agrees, differs", "A cell that must be zero says agrees while it is, and differs, on a red ground, with the difference when it is not. All checks on Summary and Cover is the sum of all of them."},
 			{markFoot + " footed", "A column adds up to its total."},
 			{markCross + " cross-footed", "A line adds up across its columns."},
 			{markPerformed + " re-performed", "Computed again from the detail sheets."},

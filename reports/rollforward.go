@@ -303,7 +303,7 @@ func (f *facts) rollForwardTable(ctx context.Context) table.Table {
 	return build(rollForwardSheet, len(f.Judgements), f.judged(ctx), slices.Concat([]column[judged]{
 		text(colSource, 13, func(j judged) string { return j.Source }),
 		count(colCardNo, 7, func(j judged) any { return f.cardNumber(j.Source, j.CardID) }),
-		linked("Card name", 18, func(j judged) any { return f.cardLink(j.Source, j.CardID, j.CardName) }),
+		linked("Card name", 28, func(j judged) any { return f.cardLink(j.Source, j.CardID, j.CardName) }),
 		text("Last 4", 8, func(j judged) string { return j.CardLast4 }),
 		text(colFigure, 15, func(j judged) string { return j.Figure }),
 		word(colVerdict, 14, func(j judged) table.Word { return judgementWord(j.Verdict) }),
@@ -318,7 +318,7 @@ func (f *facts) rollForwardTable(ctx context.Context) table.Table {
 			return table.Calc{Plus: []any{table.Here(colProvider)}, Minus: []any{table.Here(colLedger)}, Value: table.Decimal(j.difference())}
 		}),
 		amount(colExplained, judged.explained),
-		text(colExplanation, 15, judged.explanation),
+		text(colExplanation, 18, judged.explanation),
 		amount(colUnexplained, judged.unexplained),
 		amount(colCheck, func(j judged) any {
 			if !j.compared() {
@@ -331,7 +331,7 @@ func (f *facts) rollForwardTable(ctx context.Context) table.Table {
 		}),
 		instant(colSince, func(j judged) any { return j.From }),
 		instant(colObserved, func(j judged) any { return j.ObservedAt }),
-		text("Counts", 16, func(j judged) string { return j.Basis }),
+		text("Counts", 25, func(j judged) string { return j.Basis }),
 		long("Why not checkable", 40, func(j judged) string { return j.Judgement.Reason }),
 		linked(colFinding, 21, func(j judged) any {
 			if link, ok := f.findingAt[j.FindingID]; ok {
@@ -340,8 +340,8 @@ func (f *facts) rollForwardTable(ctx context.Context) table.Table {
 			return j.FindingID
 		}),
 		instant("Differs since", func(j judged) any { return j.Judgement.Since }),
-		text(colCode, 15, func(j judged) string { return string(j.Code) }),
-		text("Card id", 30, func(j judged) string { return j.CardID }),
+		text(colCode, 17, func(j judged) string { return string(j.Code) }),
+		text("Card id", cardIDWidth, func(j judged) string { return j.CardID }),
 	}))
 }
 

@@ -6,6 +6,8 @@ import (
 	"math/big"
 	"slices"
 
+	"github.com/shopspring/decimal"
+
 	"github.com/tieout/tieout/reports/table"
 	"github.com/tieout/tieout/schema"
 )
@@ -13,8 +15,17 @@ import (
 // allChecks is the name of the cell that is zero when everything foots.
 const allChecks = "all_checks"
 
-// noDifference is a check over several currencies. No currency has more digits.
-const noDifference = table.Decimal("0.0000")
+// noDifference is a check over several currencies, with the digits of the one that has most.
+func (f *facts) noDifference() table.Decimal {
+	digits := 0
+	for _, t := range f.totals {
+		digits = max(digits, t.currency.Digits())
+	}
+	for _, j := range f.Judgements {
+		digits = max(digits, j.Expected.Currency().Digits(), j.Actual.Currency().Digits())
+	}
+	return table.Decimal(decimal.Zero.StringFixed(int32(digits)))
+}
 
 // summary is the figures of the report on one page, each computed again from the rows of the other sheets.
 func (f *facts) summary() table.Page {
@@ -28,12 +39,12 @@ func (f *facts) summary() table.Page {
 
 	var checks []check
 	statement, column := f.statement(p)
-	checks = append(checks, foots(markCross, "Ledger + reconciling items + unexplained = provider, on this sheet", statement, column))
+	checks = append(checks, f.foots(markCross, "Ledger + reconciling items + unexplained = provider, on this sheet", statement, column))
 	checks = append(checks, f.entryTotals(p)...)
 	checks = append(checks, f.findingTotals(p)...)
 	f.changeTotals(p)
 	charts := f.reserveCharts(p)
-	p.Lines[top].Cells[4] = table.Calc{Plus: []any{f.checks(p, checks).beyond(0)}, Value: noDifference, Check: true}
+	p.Lines[top].Cells[4] = table.Calc{Plus: []any{f.checks(p, checks).beyond(0)}, Value: f.noDifference(), Check: true}
 	p.Shown = len(p.Lines)
 	f.draw(p, charts)
 	return p.Page
@@ -46,28 +57,28 @@ type check struct {
 }
 
 // foots is that a column of a block holds zeros only.
-func foots(mark, what string, e extent, column int) check {
+func (f *facts) foots(mark, what string, e extent, column int) check {
 	if e.empty() {
 		return check{mark, what, nil}
 	}
-	return check{mark, what, table.Calc{Plus: []any{e.beyond(column)}, Value: noDifference, Check: true}}
+	return check{mark, what, table.Calc{Plus: []any{e.beyond(column)}, Value: f.noDifference(), Check: true}}
 }
 
 // zeros is that a column of a sheet holds zeros only.
-func zeros(mark, what, sheet, column string) check {
-	return check{mark, what, table.Calc{Plus: []any{table.Foot{Sheet: sheet, Sum: column, Abs: true}}, Value: noDifference, Check: true}}
+func (f *facts) zeros(mark, what, sheet, column string) check {
+	return check{mark, what, table.Calc{Plus: []any{table.Foot{Sheet: sheet, Sum: column, Abs: true}}, Value: f.noDifference(), Check: true}}
 }
 
 // checks is every foot and cross-foot of the workbook, with the difference, which must be zero.
 func (f *facts) checks(p *sheetPage, checks []check) extent {
 	for _, c := range totalChecks() {
-		checks = append(checks, zeros(c[2], c[1]+", on "+totalsSheet, totalsSheet, c[0]))
+		checks = append(checks, f.zeros(c[2], c[1]+", on "+totalsSheet, totalsSheet, c[0]))
 	}
 	if len(f.Judgements) > 0 {
-		checks = append(checks, zeros(markPerformed, "Provider − ledger = explained + unexplained, card by card, on "+rollForwardSheet, rollForwardSheet, colCheck))
+		checks = append(checks, f.zeros(markPerformed, "Provider − ledger = explained + unexplained, card by card, on "+rollForwardSheet, rollForwardSheet, colCheck))
 	}
 	p.block("Checks", "Each of these must be zero. Differences are summed without their signs, so that they cannot cancel out.")
-	p.add(table.Head, "Difference", "Mark", "What must agree")
+	p.span(table.Head, "Difference", "Mark", "What must agree")
 	from := len(p.Lines)
 	for _, c := range checks {
 		if c.cell != nil {
@@ -123,7 +134,7 @@ func (f *facts) entryTotals(p *sheetPage) []check {
 	if len(all) == 0 {
 		return nil
 	}
-	return append([]check{foots(markCross, "Debits + credits = net, on this sheet", p.rest(from), 10)}, checks...)
+	return append([]check{f.foots(markCross, "Debits + credits = net, on this sheet", p.rest(from), 10)}, checks...)
 }
 
 // rejected is the number of rejected records of a source, or of all.
@@ -301,7 +312,7 @@ func (f *facts) findingTotals(p *sheetPage) []check {
 	for _, s := range findingSheets() {
 		rows.Minus = append(rows.Minus, table.Foot{Sheet: s.sheet, Where: []table.Criterion{{Column: colSeverity, Op: "<>"}}})
 	}
-	return []check{{markFoot, "Findings by status = rows of the sheets of findings", rows}, foots(markCross, "Open + acknowledged = all ages, on this sheet", e, last)}
+	return []check{{markFoot, "Findings by status = rows of the sheets of findings", rows}, f.foots(markCross, "Open + acknowledged = all ages, on this sheet", e, last)}
 }
 
 // countCells is a line of the findings, which is the at-th of its page.

@@ -165,19 +165,15 @@ func tooLong(text string) (bool, error) {
 	return digits > mostDigits, nil
 }
 
-// amountFormat shows a number with a fixed number of digits; negative ones with a minus sign, and red.
-func amountFormat(digits int) string {
-	f := plainFormat(digits)
-	return f + ";[Red]-" + f
-}
-
-// checkFormat shows a figure that must be zero: the word beside it says whether it is.
+// checkFormat shows a figure that must be zero: the word beside it says whether it is. The sheet colours those that differ; the
+// colours that a format can name are too light to read, or differ between programs.
 func checkFormat(digits int) string {
-	f := plainFormat(digits)
-	return `[Red]"differs "` + f + `;[Red]"differs "-` + f + `;"agrees "` + f
+	f := amountFormat(digits)
+	return `"differs "` + f + `;"differs "-` + f + `;"agrees "` + f
 }
 
-func plainFormat(digits int) string {
+// amountFormat shows a number with thousands and a fixed number of digits.
+func amountFormat(digits int) string {
 	if digits == 0 {
 		return "#,##0"
 	}

@@ -40,8 +40,14 @@ type sheet struct {
 	out   *bufio.Writer
 	frame frame
 	links []hyperlink
+	alarm int         // the style of a check that is not zero
+	zeros []stretch   // what must be zero
+	open  map[int]int // the last stretch of each column, in zeros
 	line  []byte
 }
+
+// stretch is cells of one column, from one row to another.
+type stretch struct{ column, from, to int }
 
 type hyperlink struct{ ref, location, text string }
 
@@ -54,8 +60,8 @@ const (
 )
 
 // newSheet writes what stands before the rows.
-func newSheet(w io.Writer, f frame) *sheet {
-	s := &sheet{out: bufio.NewWriterSize(w, 1<<16), frame: f}
+func newSheet(w io.Writer, f frame, alarm int) *sheet {
+	s := &sheet{out: bufio.NewWriterSize(w, 1<<16), frame: f, alarm: alarm, open: map[int]int{}}
 	s.put(xml.Header, `<worksheet `, namespaces, `>`)
 	s.put(`<sheetPr><tabColor rgb="FF`, f.tab, `"/><pageSetUpPr fitToPage="1"/></sheetPr>`)
 	s.put(`<dimension ref="A1:`, f.last, `"/>`)
@@ -112,6 +118,9 @@ func (s *sheet) row(n, height int, cells []styled) {
 			b = appendText(b, c.text)
 			b = append(b, `</t></is></c>`...)
 		case c.number != "":
+			if c.look.check {
+				s.zero(i+1, n)
+			}
 			b = append(b, `">`...)
 			if c.formula != "" {
 				b = append(b, `<f>`...)
@@ -137,6 +146,16 @@ func (s *sheet) link(ref, location, text string) {
 	}
 }
 
+// zero says that a cell must be zero.
+func (s *sheet) zero(column, row int) {
+	if i, ok := s.open[column]; ok && s.zeros[i].to == row-1 {
+		s.zeros[i].to = row
+		return
+	}
+	s.open[column] = len(s.zeros)
+	s.zeros = append(s.zeros, stretch{column, row, row})
+}
+
 // close writes what stands after the rows.
 func (s *sheet) close() error {
 	f := s.frame
@@ -150,6 +169,10 @@ func (s *sheet) close() error {
 			s.put(`<mergeCell ref="`, m, `"/>`)
 		}
 		s.put(`</mergeCells>`)
+	}
+	for i, a := range s.zeros {
+		s.put(`<conditionalFormatting sqref="`, cellName(a.column, a.from), `:`, cellName(a.column, a.to), `"><cfRule type="cellIs" dxfId="`, strconv.Itoa(s.alarm),
+			`" priority="`, strconv.Itoa(i+1), `" operator="notEqual"><formula>0</formula></cfRule></conditionalFormatting>`)
 	}
 	if len(f.validations) > 0 {
 		s.put(`<dataValidations count="`, strconv.Itoa(len(f.validations)), `">`)

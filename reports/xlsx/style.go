@@ -26,7 +26,15 @@ const (
 	line   = "D5DCE5"
 	cream  = "FFF9E5"
 	yellow = "FFF2A8"
+
+	darkRed = "A11616"
+	paleRed = "FBE3E3"
 )
+
+// alarm is how a check looks that is not zero.
+func alarm() *excelize.Style {
+	return &excelize.Style{Font: &excelize.Font{Bold: true, Color: darkRed}, Fill: excelize.Fill{Type: "pattern", Pattern: 1, Color: []string{paleRed}}}
+}
 
 func (b *builder) style(l look) (int, error) {
 	if id, ok := b.styles[l]; ok {
@@ -41,6 +49,8 @@ func (b *builder) style(l look) (int, error) {
 	}
 	if l.right {
 		s.Alignment.Horizontal, s.Alignment.Indent = "right", 1 // off the text in the next column
+		// A number that is wider than its column is shown as ####, which is worse than small.
+		s.Alignment.ShrinkToFit = !l.head && l.role != table.Head
 	}
 	if l.left {
 		s.Alignment.Horizontal = "left"
@@ -80,8 +90,8 @@ func (b *builder) style(l look) (int, error) {
 		s.Font.Bold, s.Font.Color = true, "7A4E00"
 		ground("FDF0D5")
 	case table.Bad:
-		s.Font.Bold, s.Font.Color = true, "A11616"
-		ground("FBE3E3")
+		s.Font.Bold, s.Font.Color = true, darkRed
+		ground(paleRed)
 	}
 	if l.marked {
 		ground(yellow)

@@ -23,7 +23,7 @@ const maxRows = 1_048_000
 
 const (
 	leastWidth = 6   // of a column, in characters
-	pageWidth  = 185 // characters that can still be read side by side on paper
+	pageWidth  = 215 // characters that can still be read side by side on paper
 	mostLines  = 20  // of a cell that are shown
 	onePage    = 60  // lines of a page that still go on one sheet of paper
 )
@@ -59,6 +59,7 @@ type builder struct {
 	tables map[string]footed
 	names  map[string]string // of cells, to where they are
 	drawn  int               // charts
+	alarm  int               // the style of a check that is not zero
 }
 
 // footed is where the columns of a table lie.
@@ -78,6 +79,9 @@ func (b *builder) write(ctx context.Context, out io.Writer, tempDir string) erro
 		return err
 	}
 	var err error
+	if b.alarm, err = b.file.NewConditionalStyle(alarm()); err != nil {
+		return err
+	}
 	if b.zip, err = newZipWriter(out, tempDir); err != nil {
 		return err
 	}
@@ -154,7 +158,7 @@ func (b *builder) open(name string, f frame) (*sheet, error) {
 	code := strings.NewReplacer("&", "&&")
 	f.header = "&L" + clip(code.Replace(b.book.Entity)) + "&C&A&R" + clip(code.Replace(b.book.Period))
 	f.footer = "&L" + clip(code.Replace(b.book.Version)) + "&Rpage &P of &N"
-	return newSheet(w, f), nil
+	return newSheet(w, f, b.alarm), nil
 }
 
 // page writes a page.
@@ -344,8 +348,8 @@ func (b *builder) row(out *sheet, t *table.Table, p sheetPart, row int, cells []
 	lines := 1
 	at := place{sheet: p.sheet, row: row, columns: b.tables[t.Name].columns, cells: cells}
 	for i, v := range cells {
-		if text, ok := v.(string); ok && t.Columns[i].Wrap {
-			lines = max(lines, linesOf(text, t.Columns[i].Width))
+		if t.Columns[i].Wrap {
+			lines = max(lines, linesOf(textOf(v), t.Columns[i].Width))
 		}
 		c, err := b.styledCell(v, look{row: true, wrap: t.Columns[i].Wrap, fill: t.Columns[i].Fill}, at)
 		if err == nil && c.link != nil {
@@ -362,6 +366,17 @@ func (b *builder) row(out *sheet, t *table.Table, p sheetPart, row int, cells []
 	}
 	out.row(row, height, line)
 	return nil
+}
+
+// textOf is the text of a cell; empty where it holds something else.
+func textOf(v any) string {
+	switch v := v.(type) {
+	case string:
+		return v
+	case table.Link:
+		return v.Text
+	}
+	return ""
 }
 
 // linesOf is how many lines a text takes in a cell of a width.
