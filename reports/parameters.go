@@ -51,7 +51,7 @@ func (f *facts) parametersTable(name string) table.Table {
 	all = append(all, f.rules()...)
 	return list(name, all, []column[Parameter]{
 		long("Parameter", 40, func(p Parameter) string { return p.Name }),
-		long("Value", 60, func(p Parameter) string { return p.Value }),
+		long("Value", 66, func(p Parameter) string { return p.Value }),
 		long("Meaning", 70, func(p Parameter) string { return p.Meaning }),
 	})
 }

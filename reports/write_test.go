@@ -1,6 +1,7 @@
 package reports
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
@@ -21,6 +22,7 @@ import (
 	"github.com/xuri/excelize/v2"
 
 	"github.com/tieout/tieout/reports/table"
+	"github.com/tieout/tieout/reports/xlsx"
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/money"
 )
@@ -94,7 +96,7 @@ func TestWrite_OnlyTheOwnerReads(t *testing.T) {
 	}
 }
 
-// TestWrite_SameBytes writes the report again, and in another process that lives in another zone.
+// TestWrite_SameBytes writes the report again, and in two more processes that live in other zones and languages.
 func TestWrite_SameBytes(t *testing.T) {
 	input, _ := august(t)
 	if dir := os.Getenv("TIEOUT_TEST_REPORT"); dir != "" { // the other process
@@ -105,14 +107,22 @@ func TestWrite_SameBytes(t *testing.T) {
 	}
 	first, _ := written(t, input, Formats()...)
 	second, _ := written(t, input, Formats()...)
-	other := filepath.Join(t.TempDir(), "other")
-	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestWrite_SameBytes$")
-	child.Env = append(os.Environ(), "TIEOUT_TEST_REPORT="+other, "TZ=Asia/Kathmandu", "LANG=de_DE.UTF-8")
-	if out, err := child.CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	dirs := map[string]string{"Again": second}
+	for name, zone := range map[string]string{"InKathmandu": "Asia/Kathmandu", "InNewYork": "America/New_York"} {
+		dirs[name] = filepath.Join(t.TempDir(), "other")
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestWrite_SameBytes$")
+		child.Env = append(os.Environ(), "TIEOUT_TEST_REPORT="+dirs[name], "TZ="+zone, "LANG=de_DE.UTF-8")
+		if out, err := child.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
 	}
 	want := files(t, first)
-	for name, dir := range map[string]string{"Again": second, "InAnotherProcessAndZone": other} {
+	for _, name := range []string{workbookFile, pageFile, manifestFile, "ledger.csv"} {
+		if want[name] == "" {
+			t.Errorf("no %s", name)
+		}
+	}
+	for name, dir := range dirs {
 		t.Run(name, func(t *testing.T) {
 			got := files(t, dir)
 			if len(got) != len(want) {
@@ -284,6 +294,34 @@ func TestWorkbook_AmountsAreTheLedgers(t *testing.T) {
 func TestWorkbook_FormulasAgree(t *testing.T) {
 	input, _ := august(t)
 	compareFormulas(t, workbook(t, input), map[string]int{"Summary": 100, "Limit breaches": 2, "Balance drift": 2, "Roll-forward": 5, "Control totals": 50})
+}
+
+// TestWorkbook_FormulasSpanSplitSheets gives a sheet room for three rows only, so that every longer table goes on in further
+// sheets: each formula still comes to the figure of the ledger.
+func TestWorkbook_FormulasSpanSplitSheets(t *testing.T) {
+	input, _ := august(t)
+	facts, err := gather(t.Context(), input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var out bytes.Buffer
+	if err := (xlsx.Writer{TempDir: t.TempDir(), MaxRows: 4}).Write(t.Context(), &out, facts.workbook(t.Context())); err != nil {
+		t.Fatal(err)
+	}
+	f, err := excelize.OpenReader(&out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer f.Close()
+	for _, sheet := range []string{"Ledger 2", "Ledger 3", "Control totals 2", "Parameters 2"} {
+		if rows, err := f.GetRows(sheet); err != nil || len(rows) < 2 || len(rows) > 4 {
+			t.Errorf("%s has %d rows, %v", sheet, len(rows), err)
+		}
+	}
+	if formula, err := f.GetCellFormula("Roll-forward", "J2"); err != nil || !strings.Contains(formula, "'Ledger'!") || !strings.Contains(formula, "'Ledger 3'!") {
+		t.Errorf("does not span the sheets: %s, %v", formula, err)
+	}
+	compareFormulas(t, f, map[string]int{"Summary": 100, "Roll-forward": 5, "Control totals": 20, "Control totals 2": 10})
 }
 
 // compareFormulas computes every formula and compares it with the value beside it; each sheet has a number of formulas at least.

@@ -572,3 +572,74 @@ func peakMemory() int64 {
 	}
 	return 0
 }
+
+// contrast is how much two colours of the web differ, as WCAG 2 computes it: from 1 to 21.
+func contrast(t *testing.T, a, b string) float64 {
+	t.Helper()
+	luminance := func(color string) float64 {
+		sum := 0.0
+		for i, weight := range []float64{0.2126, 0.7152, 0.0722} {
+			n, err := strconv.ParseUint(color[2*i:2*i+2], 16, 8)
+			if err != nil {
+				t.Fatal(err)
+			}
+			v := float64(n) / 255
+			if v <= 0.04045 {
+				v /= 12.92
+			} else {
+				v = math.Pow((v+0.055)/1.055, 2.4)
+			}
+			sum += weight * v
+		}
+		return sum
+	}
+	x, y := luminance(a), luminance(b)
+	return (max(x, y) + 0.05) / (min(x, y) + 0.05)
+}
+
+// TestStyle_CanBeRead compares the letters and the ground of every look that a cell can have.
+func TestStyle_CanBeRead(t *testing.T) {
+	if got := contrast(t, "FF0000", "FFFFFF"); got < 3.99 || got > 4.01 { // a published example
+		t.Fatalf("pure red on white: %v", got)
+	}
+	var styles []*excelize.Style
+	b := &builder{file: excelize.NewFile(), styles: map[look]int{}}
+	defer b.file.Close()
+	for tone := table.Quiet; tone <= table.Bad; tone++ {
+		for role := table.Plain; role <= table.Blank; role++ {
+			for bits := range 1 << 6 {
+				on := func(i int) bool { return bits>>i&1 == 1 }
+				l := look{tone: tone, role: role, row: on(1), marked: on(2), link: on(3), fill: on(4), check: on(5)}
+				if l.head = on(0); l.head || role == table.Head { // headers are words alone
+					l = look{head: l.head, role: role}
+				}
+				id, err := b.style(l)
+				if err != nil {
+					t.Fatal(err)
+				}
+				s, err := b.file.GetStyle(id)
+				if err != nil {
+					t.Fatal(err)
+				}
+				styles = append(styles, s)
+			}
+		}
+	}
+	for _, s := range append(styles, alarm()) {
+		letters, ground := s.Font.Color, "FFFFFF"
+		if letters == "" {
+			letters = "000000"
+		}
+		if len(s.Fill.Color) > 0 {
+			ground = s.Fill.Color[0]
+		}
+		if got := contrast(t, letters, ground); got < 4.5 {
+			t.Errorf("%s on %s: %.2f", letters, ground, got)
+		}
+	}
+	for digits := range 4 { // colours of formats are a program's own
+		if strings.Contains(amountFormat(digits)+checkFormat(digits), "[") {
+			t.Errorf("a format names a colour: %s", checkFormat(digits))
+		}
+	}
+}
