@@ -143,8 +143,8 @@ func (l *streamCoverage) windows(ctx context.Context, p *pipeline.Pipeline, s pi
 	if err != nil {
 		return err
 	}
-	if first.Before(now) {
-		drawn := draw(schema.Window{From: first, To: now}, complete, begun, p.Zone)
+	if end := drawnTo(complete, now); first.Before(end) {
+		drawn := draw(schema.Window{From: first, To: end}, complete, begun, p.Zone)
 		l.Marks = &drawn
 	}
 	return nil
@@ -172,6 +172,15 @@ func firstInstant(ctx context.Context, p *pipeline.Pipeline, s pipeline.Source, 
 		first = s.Start
 	}
 	return first, nil
+}
+
+// drawnTo is where a drawing ends: now, or where the last complete window does, when that is less than a day ago. Else the day
+// or month of now would never be drawn complete.
+func drawnTo(complete []schema.Window, now time.Time) time.Time {
+	if n := len(complete); n > 0 && complete[n-1].To.Before(now) && now.Sub(complete[n-1].To) < 24*time.Hour {
+		return complete[n-1].To
+	}
+	return now
 }
 
 // The most days that are drawn one by one, and the most marks.

@@ -92,10 +92,10 @@ func TestCoverage(t *testing.T) {
 			world.ServeHTTP(w, r)
 		})
 	})
-	lines := func() map[string]streamCoverage {
+	lines := func(args ...string) map[string]streamCoverage {
 		t.Helper()
 		var all []streamCoverage
-		if err := json.Unmarshal([]byte(s.must(t, "coverage", "--json")), &all); err != nil {
+		if err := json.Unmarshal([]byte(s.must(t, append(args, "coverage", "--json")...)), &all); err != nil {
 			t.Fatal(err)
 		}
 		byKey := map[string]streamCoverage{}
@@ -125,6 +125,12 @@ func TestCoverage(t *testing.T) {
 	}
 	if l := lines()["bill-main cards"]; l.Verdict != schema.VerdictComplete || l.Marks != nil || !l.ReadAt.Equal(testNow) {
 		t.Errorf("a snapshot: %+v", l)
+	}
+	for hours, want := range map[int]string{2: "####", 26: "###+."} { // a day without a sync is no longer drawn complete
+		l := lines("--now", testNow.Add(time.Duration(hours)*time.Hour).Format(time.RFC3339))["bill-main transactions"]
+		if len(l.Missing) != 1 || l.Marks.Text != want {
+			t.Errorf("%d hours later: %+v %+v", hours, l, l.Marks)
+		}
 	}
 	text := s.must(t, "coverage", "--source", "whop-main")
 	for _, words := range []string{"whop-main\n", "complete  ", "2026-08-01 00:00 to 2026-08-11 00:00", "in part ", "missing ", "# complete"} {
