@@ -16,7 +16,7 @@ GOLDEN_DIRS = $(shell grep -rlE --include='*_test.go' '^(var)?[[:space:]]*update
 FUZZ_FILES = $(shell grep -rl --include='*_test.go' '^func Fuzz' . | sort)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo build test oracle race lint fmt fuzz golden golden-clean contract killtest memory simulate bench cover tidy cross check clean
+.PHONY: help demo build test oracle race lint fmt fuzz golden golden-clean contract killtest pairs memory simulate bench cover tidy cross check clean
 
 help: ## Show what there is to make
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' | expand -t 15
@@ -75,6 +75,10 @@ contract: ## Compare our requests with the OpenAPI documents of Slash and Whop, 
 
 memory: ## Print how much memory a sync holds at most under a gzip bomb and a page of 100 MB
 	bash -o pipefail -c "$(GO) test -count=1 -v -run '^TestMemory_StaysBounded$$' ./cmd/tieout | grep -v '^=== RUN'"
+
+PAIRS ?= 100
+pairs: ## Start two syncs of one ledger at the same instant PAIRS times: one works, the other says which one does
+	$(GO) test $(TESTFLAGS) -count=1 -v -run '^TestSync_OneOfTwoProcesses$$' ./cmd/tieout -pairs $(PAIRS)
 
 golden: ## Rewrite the golden files; look at the difference before you commit it
 	$(GO) test $(TESTFLAGS) $(GOLDEN_DIRS) -update

@@ -39,6 +39,7 @@ type Config struct {
 	Checks     ChecksConfig
 	Schedule   ScheduleConfig
 	Notify     NotifyConfig
+	Metrics    string // a file for the textfile collector of Prometheus' node exporter; empty: none
 }
 
 // ReportsConfig says where reports go and in which formats.
@@ -90,13 +91,14 @@ type NotifyConfig struct {
 // configKeys lists every key that a configuration may have, by the mapping it stands in. A check has the keys under its
 // code and those of every check.
 var configKeys = map[string][]string{
-	"":         {"entity", "timezone", "ledger", "reports", "sources", "fundings", "checks", "schedule", "notify"},
+	"":         {"entity", "timezone", "ledger", "reports", "sources", "fundings", "checks", "schedule", "notify", "metrics"},
 	"reports":  {"dir", "formats", "age_buckets"},
 	"source":   {"name", "provider", "base_url", "credential", "page_size", "requests_per_second", "lookback_days", "start_date", "account_id", "user_id", "api_version", "legal_entity", "categories", "balance_unit"},
 	"secret":   {"env", "file"},
 	"schedule": {"nightly", "jitter"},
 	"notify":   {"webhook"},
 	"webhook":  {"url"},
+	"metrics":  {"textfile"},
 
 	"every check":               {"max_new"},
 	string(schema.LimitBreach):  {"tip_percent"},
@@ -414,6 +416,25 @@ func (r *configReader) config(root *yaml.Node, cfg *Config) {
 	}
 	if n := keys["notify"]; n != nil {
 		r.notify(n, cfg)
+	}
+	if n := keys["metrics"]; n != nil {
+		r.metrics(n, cfg)
+	}
+}
+
+func (r *configReader) metrics(n *yaml.Node, cfg *Config) {
+	file := r.mapping(n, "metrics", "metrics")["textfile"]
+	if file == nil {
+		r.problem(n, "metrics needs a textfile")
+		return
+	}
+	path, ok := r.text(file, "metrics.textfile")
+	switch {
+	case !ok:
+	case filepath.Ext(path) != ".prom":
+		r.problem(file, "metrics.textfile must end in .prom: the textfile collector reads no other file")
+	default:
+		cfg.Metrics = r.under(path)
 	}
 }
 

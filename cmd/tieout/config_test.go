@@ -112,6 +112,7 @@ checks:
   unknown-card:
 schedule: {nightly: "CRON_TZ=America/New_York  30 2 * * 1-5"}
 notify: {webhook: {url: {env: HOOK}}}
+metrics: {textfile: /srv/tieout.prom}
 `)
 	if err != nil {
 		t.Fatal(err)
@@ -145,6 +146,7 @@ notify: {webhook: {url: {env: HOOK}}}
 		Checks:   ChecksConfig{GraceDays: 0, StaleAfterDays: 1, TipPercent: 0, MaxNew: map[schema.FindingCode]int{schema.LimitBreach: 50}},
 		Schedule: ScheduleConfig{Nightly: "CRON_TZ=America/New_York  30 2 * * 1-5"},
 		Notify:   NotifyConfig{transport.NewSecret("https://hooks.example.com/?token=" + planted)},
+		Metrics:  filepath.FromSlash("/srv/tieout.prom"),
 	}
 	if diff := cmp.Diff(want, cfg, cmpopts.IgnoreTypes(schedule.Cron{}), cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
@@ -177,6 +179,8 @@ func TestParseConfig_Refuses(t *testing.T) {
 		{"AnUnknownKeyOfASource", source("rat: 1"), `line 6: unknown key "rat" in sources[0]; known: name`},
 		{"AnUnknownKeyOfReports", minimal + "reports: {folder: x}\n", `line 6: unknown key "folder" in reports`},
 		{"AnUnknownKeyOfSchedule", minimal + "schedule: {daily: x}\n", `line 6: unknown key "daily" in schedule`},
+		{"MetricsWithoutAFile", minimal + "metrics: {}\n", "line 6: metrics needs a textfile"},
+		{"MetricsInAFileThatIsNotCollected", minimal + "metrics: {textfile: tieout.txt}\n", "line 6: metrics.textfile must end in .prom"},
 		{"AnUnknownKeyOfNotify", minimal + "notify: {mail: x}\n", `line 6: unknown key "mail" in notify`},
 		{"AnUnknownKeyOfACheck", minimal + "checks:\n  limit-breach: {tolerance: 1}\n", `line 7: unknown key "tolerance" in checks.limit-breach`},
 		{"AnUnknownCheck", minimal + "checks:\n  balance_drift: {}\n", `line 7: unknown key "balance_drift" in checks`},

@@ -47,7 +47,16 @@ func (a *app) withLedger(ctx context.Context, c Config, names []string, use func
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	return a.open(ctx, c, ledger.Config{Path: c.LedgerPath, Now: a.now}, names, use)
+	return a.open(ctx, c, ledger.Config{Path: c.LedgerPath, Now: a.now}, names, func(c Config, p *pipeline.Pipeline) error {
+		err := use(c, p)
+		// A run that was stopped is told of too, and one that cannot be told of is no failed run.
+		if c.Metrics != "" {
+			if err := writeMetrics(context.WithoutCancel(ctx), c.Metrics, p); err != nil {
+				a.log.Warn("metrics were not written", "error", err)
+			}
+		}
+		return err
+	})
 }
 
 // withReader opens the ledger for reading only, beside a run that may be writing.

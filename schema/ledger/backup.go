@@ -59,7 +59,7 @@ func (l *Ledger) copyBeside(ctx context.Context, path string) (temp string, v Ve
 	temp = file.Name()
 	err = file.Close()
 	if err == nil {
-		err = l.vacuumInto(ctx, temp)
+		err = vacuumInto(ctx, l.path, temp)
 	}
 	if err == nil {
 		err = syncFile(temp)
@@ -73,10 +73,10 @@ func (l *Ledger) copyBeside(ctx context.Context, path string) (temp string, v Ve
 	return temp, v, nil
 }
 
-// vacuumInto writes all that one transaction sees into an empty file.
-func (l *Ledger) vacuumInto(ctx context.Context, path string) (err error) {
+// vacuumInto writes all that one transaction sees of a ledger into an empty file.
+func vacuumInto(ctx context.Context, from, path string) (err error) {
 	// The pool for reading refuses the statement (query_only), although it leaves the ledger alone.
-	db, err := connect(l.path, 1, "mode=ro")
+	db, err := connect(from, 1, "mode=ro")
 	if err != nil {
 		return err
 	}

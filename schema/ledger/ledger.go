@@ -91,7 +91,11 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 			pragma("foreign_keys(1)"), pragma("cache_size(-131072)"), pragma("temp_store(MEMORY)"), pragma("wal_autocheckpoint(8192)")); err != nil {
 			return nil, err
 		}
-		if err := migrate(ctx, l.write.DB); err != nil {
+		files, err := migrations.SQLite()
+		if err == nil {
+			err = migrate(ctx, l.write.DB, path, files)
+		}
+		if err != nil {
 			return nil, errors.Join(err, l.Close())
 		}
 	}
@@ -119,11 +123,9 @@ func connect(path string, connections int, settings ...string) (*sqlx.DB, error)
 	return db, nil
 }
 
-func migrate(ctx context.Context, db *sql.DB) error {
-	files, err := migrations.SQLite()
-	if err != nil {
-		return err
-	}
+// migrate brings the tables up to the newest of the migrations. A ledger of an older version is copied first, to a file
+// beside it.
+func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
 	provider, err := goose.NewProvider(goose.DialectSQLite3, db, files)
 	if err != nil {
 		return err
@@ -139,8 +141,26 @@ func migrate(ctx context.Context, db *sql.DB) error {
 	if current > target {
 		return ErrNewer
 	}
+	if current > 0 && current < target {
+		if err := keep(ctx, path, fmt.Sprintf("%s.version-%d", path, current)); err != nil {
+			return fmt.Errorf("copy the ledger before it is upgraded: %w", err)
+		}
+	}
 	_, err = provider.Up(ctx)
 	return err
+}
+
+// keep copies a ledger. A copy that is there already is of an upgrade that did not succeed, and holds the same.
+func keep(ctx context.Context, from, path string) error {
+	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // its mode is 0600, and SQLite keeps it
+	if err != nil {
+		return err
+	}
+	temp := file.Name()
+	if err := errors.Join(file.Close(), vacuumInto(ctx, from, temp), syncFile(temp)); err != nil {
+		return errors.Join(err, removeFile(temp))
+	}
+	return errors.Join(os.Rename(temp, path), syncFolder(path))
 }
 
 var errNone = errors.New("there is no ledger yet: `tieout sync` makes it")

@@ -18,6 +18,9 @@ type FileLock struct{ lock *flock.Flock }
 // ErrLocked is in the error of a Lock that another process holds.
 var ErrLocked = errors.New("another process is writing to it")
 
+// noteDelay is how long a new owner may take to note itself: until then the owner before stands there.
+const noteDelay = 100 * time.Millisecond
+
 // Lock takes the lock of the ledger at path, or says who has it and since when. at is noted for the next who asks.
 func Lock(path string, at time.Time) (*FileLock, error) {
 	name := path + ".lock"
@@ -30,6 +33,7 @@ func Lock(path string, at time.Time) (*FileLock, error) {
 		return nil, fmt.Errorf("lock ledger (%s): %w", path, err)
 	}
 	if !ok {
+		time.Sleep(noteDelay)
 		owner, _ := os.ReadFile(name) // who holds it is a help, not a need
 		return nil, fmt.Errorf("lock ledger (%s): %w (%s): wait for it to end", path, ErrLocked,
 			strings.TrimSpace(string(owner)))

@@ -5,12 +5,15 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
 	"strings"
 	"time"
 
 	"github.com/jmoiron/sqlx"
+	"modernc.org/sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/tieout/tieout/schema/money"
 )
@@ -204,6 +207,10 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 	defer func() {
 		if err != nil {
 			_ = inner.Rollback() // the error that led here says more
+		}
+		var refused *sqlite.Error
+		if errors.As(err, &refused) && refused.Code() == sqlite3.SQLITE_FULL {
+			err = fmt.Errorf("no room is left for the ledger: make room and run the command again: %w", err)
 		}
 	}()
 	last := struct {
