@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -210,12 +211,36 @@ func TestBackfill_AnyOrderGivesTheLedgerOfOneSync(t *testing.T) {
 	parts.must(t, "verify")
 }
 
+// TestReport_IsTheSameWhenMadeAgain makes a report of a ledger, and the same one in two processes that live in other zones.
 func TestReport_IsTheSameWhenMadeAgain(t *testing.T) {
-	s := newSite(t, sandbox.Config{Seed: 2}, nil)
+	const inherited = "TIEOUT_TEST_REPORT_ARGS"
+	if args := os.Getenv(inherited); args != "" { // one of these processes
+		if code := run(t.Context(), strings.Split(args, "\n"), io.Discard, os.Stderr, func(string) (string, bool) { return "", false }); code != exitDone {
+			t.Fatalf("exit %d", code)
+		}
+		return
+	}
+	t.Parallel()
+	s := newSite(t, sandbox.Config{Seed: 2, Transactions: 600}, nil)
 	s.must(t, "nightly")
-	first, second := filepath.Join(s.dir, "first"), filepath.Join(s.dir, "second")
-	s.must(t, "report", "--from", "2026-07-01", "--to", "2026-08-31", "--out", first)
-	s.must(t, "report", "--from", "2026-07-01", "--to", "2026-08-31", "--out", second)
+	args := []string{"report", "--from", "2026-07-01", "--to", "2026-08-31", "--sample", "amount:9", "--out"}
+	first := filepath.Join(s.dir, "first")
+	s.must(t, append(args, first)...)
+	for _, zone := range []string{"Asia/Kathmandu", "America/New_York"} {
+		second := filepath.Join(s.dir, filepath.Base(zone))
+		given := append([]string{"--config", filepath.Join(s.dir, "tieout.yaml"), "--now", testNow.Format(time.RFC3339)}, append(args, second)...)
+		child := exec.CommandContext(t.Context(), os.Args[0], "-test.run=^TestReport_IsTheSameWhenMadeAgain$")
+		child.Env = append(os.Environ(), inherited+"="+strings.Join(given, "\n"), "TZ="+zone)
+		if out, err := child.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		sameFiles(t, first, second)
+	}
+}
+
+// sameFiles compares the files of two reports, byte by byte.
+func sameFiles(t *testing.T, first, second string) {
+	t.Helper()
 	names, err := os.ReadDir(first)
 	if err != nil {
 		t.Fatal(err)
@@ -224,15 +249,16 @@ func TestReport_IsTheSameWhenMadeAgain(t *testing.T) {
 		a, errA := os.ReadFile(filepath.Join(first, n.Name()))
 		b, errB := os.ReadFile(filepath.Join(second, n.Name()))
 		if errA != nil || errB != nil || !bytes.Equal(a, b) {
-			t.Errorf("%s differs", n.Name())
+			t.Errorf("%s differs in %s", n.Name(), second)
 		}
 	}
-	if len(names) < 10 {
+	if len(names) < 15 {
 		t.Errorf("only %d files", len(names))
 	}
 }
 
 func TestWorkbook_HoldsTheLedgersAmounts(t *testing.T) {
+	t.Parallel()
 	s := newSite(t, sandbox.Config{Seed: 4}, nil)
 	out := filepath.Join(s.dir, "out")
 	s.must(t, "nightly", "--out", out)

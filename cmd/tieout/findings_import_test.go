@@ -2,9 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -75,6 +73,7 @@ func (s *site) imported(t *testing.T, want int, args ...string) pipeline.ReviewF
 }
 
 func TestFindingsImport(t *testing.T) {
+	t.Parallel()
 	start := func(t *testing.T) (*site, string) {
 		s := newSite(t, sandbox.Config{Seed: 3, Transactions: 300}, nil)
 		report := filepath.Join(s.dir, "out")
@@ -82,6 +81,7 @@ func TestFindingsImport(t *testing.T) {
 		return s, report
 	}
 	t.Run("AppliesWhatWasWrittenOnce", func(t *testing.T) {
+		t.Parallel()
 		s, report := start(t)
 		mismatch, breach, proposal := s.one(t, "amount-mismatch", "high"), s.one(t, "computed-over-limit", "high"), s.one(t, "no-provider-topup", "medium")
 		drift := s.findings(t, "--code", "balance-drift")
@@ -135,6 +135,7 @@ func TestFindingsImport(t *testing.T) {
 		s.must(t, "verify")
 	})
 	t.Run("RefusesRowsAndAppliesTheOthers", func(t *testing.T) {
+		t.Parallel()
 		s, report := start(t)
 		mismatch, breach, proposal := s.one(t, "amount-mismatch", "high"), s.one(t, "computed-over-limit", "high"), s.one(t, "no-provider-topup", "medium")
 		stale, unnamed, wordless, odd := s.one(t, "currency-mismatch", "high"), s.one(t, "transaction-over-limit", "high"), s.one(t, "failed-at-provider", "high"), s.one(t, "pending-past-grace", "medium")
@@ -168,6 +169,7 @@ func TestFindingsImport(t *testing.T) {
 		}
 	})
 	t.Run("RefusesFilesThatAreNoReport", func(t *testing.T) {
+		t.Parallel()
 		s, report := start(t)
 		text := filepath.Join(s.dir, "text.xlsx")
 		if err := os.WriteFile(text, []byte("finding_id\nF-1\n"), 0o600); err != nil {
@@ -191,30 +193,6 @@ func TestFindingsImport(t *testing.T) {
 		}
 		if got := s.imported(t, exitDone, filepath.Join(report, "tieout.xlsx")); got.Rows != 0 || got.RunID != 0 {
 			t.Errorf("a report with nothing filled in: %+v", got)
-		}
-	})
-	t.Run("ReadsWhatLibreOfficeSaved", func(t *testing.T) {
-		office, err := exec.LookPath("soffice")
-		if err != nil {
-			t.Skip("soffice is not installed (Debian package libreoffice-calc)")
-		}
-		s, report := start(t)
-		var rows []written
-		for id, f := range s.findings(t) {
-			rows = append(rows, written{id, "accept", "Ann Łęcka", fmt.Sprint("because of ", f.Reason)})
-		}
-		filled := fill(t, report, "filled.xlsx", rows...)
-		saved := t.TempDir()
-		cmd := exec.CommandContext(t.Context(), office, "--headless", "-env:UserInstallation=file://"+filepath.ToSlash(t.TempDir()),
-			"--convert-to", "xlsx:Calc MS Excel 2007 XML", "--outdir", saved, filled)
-		if output, err := cmd.CombinedOutput(); err != nil {
-			t.Fatalf("%v\n%s", err, output)
-		}
-		if got := s.imported(t, exitDone, filepath.Join(saved, "filled.xlsx")); got.Applied != len(rows) {
-			t.Errorf("%+v", got)
-		}
-		if got := s.imported(t, exitDone, filled); got.Unchanged != len(rows) || got.Applied != 0 {
-			t.Errorf("the same review, saved by another program: %+v", got)
 		}
 	})
 }

@@ -13,7 +13,7 @@ import (
 
 	"github.com/xuri/excelize/v2"
 
-	"github.com/tieout/tieout/extract/sandbox"
+	"github.com/tieout/tieout/schema"
 )
 
 // alwaysCompute makes LibreOffice compute every formula anew when it opens a workbook, whatever value stands beside it.
@@ -22,8 +22,9 @@ const alwaysCompute = `<?xml version="1.0" encoding="UTF-8"?>
 <item oor:path="/org.openoffice.Office.Calc/Formula/Load"><prop oor:name="OOXMLRecalcMode" oor:op="fuse"><value>0</value></prop></item>
 </oor:items>`
 
-// recomputed has LibreOffice open a workbook, compute it, and save it.
-func recomputed(t *testing.T, workbook string) *excelize.File {
+// recomputed has LibreOffice open workbooks, compute them, and save them. It returns where they are, in the same order. One start
+// of the program serves all of them.
+func recomputed(t *testing.T, workbooks ...string) []string {
 	t.Helper()
 	office, err := exec.LookPath("soffice")
 	if err != nil {
@@ -36,11 +37,16 @@ func recomputed(t *testing.T, workbook string) *excelize.File {
 	if err := os.WriteFile(filepath.Join(profile, "user", "registrymodifications.xcu"), []byte(alwaysCompute), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.CommandContext(t.Context(), office, "--headless", "-env:UserInstallation=file://"+filepath.ToSlash(profile), "--convert-to", "xlsx", "--outdir", out, workbook)
+	args := []string{"--headless", "-env:UserInstallation=file://" + filepath.ToSlash(profile), "--convert-to", "xlsx:Calc MS Excel 2007 XML", "--outdir", out}
+	cmd := exec.CommandContext(t.Context(), office, append(args, workbooks...)...)
 	if output, err := cmd.CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, output)
 	}
-	return opened(t, filepath.Join(out, filepath.Base(workbook)))
+	var saved []string
+	for _, workbook := range workbooks {
+		saved = append(saved, filepath.Join(out, filepath.Base(workbook)))
+	}
+	return saved
 }
 
 func opened(t *testing.T, workbook string) *excelize.File {
@@ -85,20 +91,34 @@ func figures(t *testing.T, f, formulas *excelize.File) map[string]string {
 	return all
 }
 
-func TestWorkbook_LibreOffice(t *testing.T) {
-	s := newSite(t, sandbox.Config{Seed: 6}, nil)
-	out := filepath.Join(s.dir, "out")
-	s.must(t, "nightly", "--out", out)
-	t.Run("ComputesTheSame", func(t *testing.T) { computesTheSame(t, out) })
-	t.Run("ShowsAChangedAmount", func(t *testing.T) { showsAChangedAmount(t, out) })
+// libreOffice has LibreOffice open a report, a report in which an amount was changed, and one in which a reviewer wrote.
+func libreOffice(t *testing.T, s *site, out string) {
+	t.Helper()
+	book := filepath.Join(out, "tieout.xlsx")
+	changed, amount := changedAmount(t, book)
+	var review []written
+	for id, f := range s.findings(t, "--status", string(schema.Open)) {
+		review = append(review, written{id, "accept", "Ann Łęcka", "because of " + f.Reason})
+	}
+	filled := fill(t, out, "filled.xlsx", review...)
+	saved := recomputed(t, book, changed, filled)
+	t.Run("ComputesTheSame", func(t *testing.T) { computesTheSame(t, out, opened(t, saved[0])) })
+	t.Run("ShowsAChangedAmount", func(t *testing.T) { showsAChangedAmount(t, opened(t, book), opened(t, saved[1]), amount) })
+	t.Run("SavesWhatReviewersWrote", func(t *testing.T) {
+		if got := s.imported(t, exitDone, saved[2]); got.Applied != len(review) || len(review) < 10 {
+			t.Errorf("%+v", got)
+		}
+		if got := s.imported(t, exitDone, filled); got.Unchanged != len(review) || got.Applied != 0 {
+			t.Errorf("the same review, saved by another program: %+v", got)
+		}
+	})
 }
 
 // computesTheSame has a foreign program compute every formula: it must come to what tieout computed from the ledger, and the
 // totals must be those of the CSV files.
-func computesTheSame(t *testing.T, out string) {
+func computesTheSame(t *testing.T, out string, theirs *excelize.File) {
 	t.Helper()
 	ours := opened(t, filepath.Join(out, "tieout.xlsx"))
-	theirs := recomputed(t, filepath.Join(out, "tieout.xlsx"))
 	want, got := figures(t, ours, ours), figures(t, theirs, ours)
 	if len(want) < 500 {
 		t.Errorf("only %d formulas", len(want))
@@ -169,11 +189,10 @@ func sheetRows(t *testing.T, f *excelize.File, sheet string) []map[string]string
 	return all
 }
 
-// showsAChangedAmount changes one amount on the sheet Ledger by one cent: the checks must not be zero any more.
-func showsAChangedAmount(t *testing.T, out string) {
+// changedAmount changes one amount on the sheet Ledger by a cent, and nothing else, in a copy of a workbook. It returns the cell.
+func changedAmount(t *testing.T, book string) (changed, cell string) {
 	t.Helper()
-	path := filepath.Join(out, "tieout.xlsx")
-	ours := opened(t, path)
+	ours := opened(t, book)
 	rows := sheetRows(t, ours, "Ledger")
 	at := slices.IndexFunc(rows, func(r map[string]string) bool { return r["Counted"] == "yes" && strings.HasSuffix(r["Amount"], "0") })
 	if at < 0 {
@@ -183,14 +202,17 @@ func showsAChangedAmount(t *testing.T, out string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cell, err := excelize.CoordinatesToCellName(slices.Index(header[0], "Amount")+1, at+2)
-	if err != nil {
+	if cell, err = excelize.CoordinatesToCellName(slices.Index(header[0], "Amount")+1, at+2); err != nil {
 		t.Fatal(err)
 	}
-	amount := rows[at]["Amount"]
-	changed := filepath.Join(t.TempDir(), "changed.xlsx")
-	edit(t, path, changed, sheetPart(t, ours, "Ledger"), `(<c r="`+cell+`" s="\d+"><v>)[^<]*`, "${1}"+strings.TrimSuffix(amount, "0")+"1")
-	theirs := recomputed(t, changed)
+	changed = filepath.Join(t.TempDir(), "changed.xlsx")
+	edit(t, book, changed, sheetPart(t, ours, "Ledger"), `(<c r="`+cell+`" s="\d+"><v>)[^<]*`, "${1}"+strings.TrimSuffix(rows[at]["Amount"], "0")+"1")
+	return changed, cell
+}
+
+// showsAChangedAmount compares the checks of a workbook in which one amount was changed: they must not be zero any more.
+func showsAChangedAmount(t *testing.T, ours, theirs *excelize.File, changed string) {
+	t.Helper()
 	value := func(sheet, at string) string {
 		v, err := theirs.GetCellValue(sheet, at, excelize.Options{RawCellValue: true})
 		if err != nil {
@@ -204,7 +226,7 @@ func showsAChangedAmount(t *testing.T, out string) {
 	}
 	sheet, all, _ := strings.Cut(strings.ReplaceAll(named["all_checks"], "$", ""), "!")
 	if got := value(strings.Trim(sheet, "'"), all); sameNumber(got, "0") || got == "" {
-		t.Errorf("one amount was changed and all checks are %q", got)
+		t.Errorf("%s was changed and all checks are %q", changed, got)
 	}
 	differing := 0
 	for i, row := range sheetRows(t, theirs, "Control totals") {

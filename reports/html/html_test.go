@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"html"
+	"image/color"
+	"image/png"
 	"iter"
 	"os"
 	"os/exec"
@@ -176,40 +178,56 @@ func TestPage_InChromium(t *testing.T) {
 	if err != nil {
 		t.Skip("chromium is not installed (Debian package chromium)")
 	}
-	dir := t.TempDir()
-	path := filepath.Join(dir, "report.html")
+	path := filepath.Join(t.TempDir(), "report.html")
 	if err := os.WriteFile(path, []byte(written(t, book())), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	open := func(query string, args ...string) string {
-		t.Helper()
-		args = append([]string{
-			"--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir=" + filepath.Join(t.TempDir(), "profile"), "--enable-logging=stderr",
-			"--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9", "--window-size=1400,1000",
-		}, append(args, "file://"+path+query)...)
-		cmd := exec.CommandContext(t.Context(), browser, args...)
-		var dom, log bytes.Buffer
-		cmd.Stdout, cmd.Stderr = &dom, &log
-		if err := cmd.Run(); err != nil {
-			t.Fatalf("%v\n%s", err, log.String())
-		}
-		for line := range strings.Lines(log.String()) {
-			if strings.Contains(line, "CONSOLE") {
-				t.Errorf("the browser says: %s", line)
-			}
-		}
-		return dom.String()
-	}
-	shot := filepath.Join(dir, "shot.png")
-	open("", "--screenshot="+shot)
-	if info, err := os.Stat(shot); err != nil || info.Size() < 10_000 {
-		t.Errorf("no picture: %v, %v", info, err)
-	}
 	for query, want := range map[string]int{"": 3, "?severity=high": 1, "?severity=high&text=nothing": 0, "?text=LINE+TWO": 1} {
-		dom := open(query, "--dump-dom")
-		hidden := strings.Count(dom, "hidden=") - strings.Count(dom, `aria-hidden=`)
-		if shown := 3 - hidden; shown != want || !strings.Contains(dom, fmt.Sprintf("%d of 3 shown", want)) {
-			t.Errorf("%q: %d rows are shown, want %d", query, shown, want)
+		t.Run("With"+query, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			shot := filepath.Join(dir, "shot.png")
+			cmd := exec.CommandContext(t.Context(), browser, "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--user-data-dir="+filepath.Join(dir, "profile"),
+				"--enable-logging=stderr", "--host-resolver-rules=MAP * ~NOTFOUND", "--proxy-server=127.0.0.1:9", "--window-size=1400,1000", "--screenshot="+shot, "--dump-dom", "file://"+path+query)
+			var out, log bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &out, &log
+			if err := cmd.Run(); err != nil {
+				t.Fatalf("%v\n%s", err, log.String())
+			}
+			for line := range strings.Lines(log.String()) {
+				if strings.Contains(line, "CONSOLE") {
+					t.Errorf("the browser says: %s", line)
+				}
+			}
+			dom := out.String()
+			hidden := strings.Count(dom, "hidden=") - strings.Count(dom, `aria-hidden=`)
+			if shown := 3 - hidden; shown != want || !strings.Contains(dom, fmt.Sprintf("%d of 3 shown", want)) {
+				t.Errorf("%d rows are shown, want %d", shown, want)
+			}
+			if n := shades(t, shot); n < 20 {
+				t.Errorf("%d colours on the picture", n)
+			}
+		})
+	}
+}
+
+// shades is how many colours a picture has.
+func shades(t *testing.T, path string) int {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	picture, err := png.Decode(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	seen := map[color.Color]bool{}
+	for y := range picture.Bounds().Dy() {
+		for x := range picture.Bounds().Dx() {
+			seen[picture.At(x, y)] = true
 		}
 	}
+	return len(seen)
 }
