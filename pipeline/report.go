@@ -22,6 +22,8 @@ type ReportRequest struct {
 	Under   string
 	Sample  reports.Sample // entries for an auditor to test
 	AsOf    int64          // the run as of which the ledger is shown; 0: the latest that read or checked anything
+
+	Unrecorded bool // the ledger is not told of the report, and Verify will not know it: for a ledger that may only be read
 }
 
 // ReportResult says what was written.
@@ -39,6 +41,9 @@ func (p *Pipeline) Report(ctx context.Context, r ReportRequest) (ReportResult, e
 	asOf, reconciled, err := p.asOf(ctx, r)
 	if err != nil {
 		return result, fmt.Errorf("report: %w", err)
+	}
+	if r.Unrecorded {
+		return p.write(ctx, r, asOf, reconciled)
 	}
 	run, err := p.Ledger.StartRun(ctx, p.newRun(schema.ReportRun, r.Period))
 	if err != nil {

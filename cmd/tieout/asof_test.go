@@ -13,6 +13,7 @@ import (
 
 	"github.com/tieout/tieout/extract/sandbox"
 	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/ledger"
 )
 
 // TestReport_AsOfEachRunIsWhatWasReportedThen makes a report right after each of several nights, with decisions of people,
@@ -157,4 +158,47 @@ func lineAt(lines []string, n int) string {
 		return lines[n]
 	}
 	return ""
+}
+
+// TestReport_ReadOnly makes the same report without writing to the ledger, beside a process that holds it.
+func TestReport_ReadOnly(t *testing.T) {
+	s := newSite(t, sandbox.Config{Seed: 6, Transactions: 300}, nil)
+	s.must(t, "nightly", "--out", filepath.Join(s.dir, "recorded"))
+	s.must(t, "backup", filepath.Join(s.dir, "copy.db"))
+	for name, path := range map[string]string{"TheLedgerThatIsInUse": "tieout.db", "ABackup": "copy.db"} {
+		t.Run(name, func(t *testing.T) {
+			config := filepath.Join(s.dir, "tieout.yaml")
+			text, err := os.ReadFile(config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.WriteFile(config, []byte(strings.Replace(string(text), "ledger: tieout.db", "ledger: "+path, 1)), 0o600); err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = os.WriteFile(config, text, 0o600) }()
+			before, err := os.ReadFile(filepath.Join(s.dir, path))
+			if err != nil {
+				t.Fatal(err)
+			}
+			lock, err := ledger.Lock(filepath.Join(s.dir, path), testNow)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer func() { _ = lock.Unlock() }()
+			out := filepath.Join(s.dir, name)
+			s.must(t, "report", "--read-only", "--out", out)
+			for _, file := range []string{"manifest.json", "tieout.xlsx", "findings.csv"} {
+				want, err := os.ReadFile(filepath.Join(s.dir, "recorded", file))
+				if err != nil {
+					t.Fatal(err)
+				}
+				if got, err := os.ReadFile(filepath.Join(out, file)); err != nil || string(got) != string(want) {
+					t.Errorf("%s is another one (%v)", file, err)
+				}
+			}
+			if after, err := os.ReadFile(filepath.Join(s.dir, path)); err != nil || string(after) != string(before) {
+				t.Errorf("the ledger was written to (%v)", err)
+			}
+		})
+	}
 }
