@@ -292,3 +292,68 @@ func TestVerify(t *testing.T) {
 		}
 	})
 }
+
+// TestVerify_NamesTheFirstRow changes every row of every table, one at a time and together with the last of its table, each
+// in another of its columns: the problem is that row.
+func TestVerify_NamesTheFirstRow(t *testing.T) {
+	file, root := populate(t)
+	for table, columns := range chained(t, file) {
+		if table == "commits" {
+			continue // they are named by their numbers
+		}
+		t.Run(table, func(t *testing.T) {
+			t.Parallel()
+			var data []column
+			for _, c := range columns {
+				if c.name != "id" && c.name != "commit_seq" && c.name != "closed_seq" {
+					data = append(data, c)
+				}
+			}
+			ids := rowIDs(t, file, table)
+			for n, id := range ids {
+				c := data[n%len(data)]
+				value := map[string]string{"TEXT": c.name + ` || 'x'`, "INTEGER": `COALESCE(` + c.name + `, 0) + 1`, "BLOB": `CAST(` + c.name + ` || 'x' AS BLOB)`}[c.kind]
+				change := fmt.Sprintf(`UPDATE %s SET %s = COALESCE(%s, 'x') WHERE id IN (%d, `, table, c.name, value, id)
+				for _, other := range []int64{id, ids[len(ids)-1]} {
+					problem := tampered(t, file, root, change+fmt.Sprint(other)+")")
+					if want := fmt.Sprintf("%s row %d ", table, id); !strings.HasPrefix(problem, want) {
+						t.Errorf("%s of row %d and row %d: %q does not begin with %q", c.name, id, other, problem, want)
+					}
+				}
+			}
+			if len(ids) < 2 {
+				t.Errorf("%d rows", len(ids))
+			}
+		})
+	}
+}
+
+func rowIDs(t *testing.T, file []byte, table string) []int64 {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tieout.db")
+	if err := os.WriteFile(path, file, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	db, err := sql.Open("sqlite", path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closing(t, db)
+	rows, err := db.QueryContext(t.Context(), `SELECT id FROM `+table+` ORDER BY id`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer rows.Close()
+	var ids []int64
+	for rows.Next() {
+		var id int64
+		if err := rows.Scan(&id); err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, id)
+	}
+	if err := rows.Err(); err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
