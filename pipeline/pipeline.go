@@ -469,7 +469,11 @@ func (p *Pipeline) syncTransactions(ctx context.Context, run schema.Run, s Sourc
 
 // unsettled lists the ids of transactions to ask for once more, because no list that was just read brought them: what is
 // pending from before the window, and what could not be read when it was met, such as a row whose amount was not known yet.
+// Where every sync reads the whole history there is nothing to ask for: what lies before the window lies before the start.
 func (p *Pipeline) unsettled(ctx context.Context, s Source, before time.Time, met map[uint64]struct{}) ([]string, error) {
+	if s.FullScan {
+		return nil, nil
+	}
 	ids, err := p.Ledger.PendingIDs(ctx, s.Name, before)
 	if err != nil || !s.readsByID() {
 		return ids, err

@@ -119,6 +119,27 @@ func TestScope(t *testing.T) {
 	})
 }
 
+// wholly is an issuer without a filter, which knows no row by its id (Bitnob).
+type wholly struct{ *issuer }
+
+func (w wholly) Fetch(_ context.Context, s schema.Stream, _ []string) iter.Seq2[extract.Page, error] {
+	return func(yield func(extract.Page, error) bool) { yield(extract.Page{}, fmt.Errorf("%s are not read by id", s)) }
+}
+
+func TestSync_OfAWholeHistoryAsksForNothingById(t *testing.T) {
+	l, i := fresh(t), &issuer{rows: year(95)}
+	i.rows[0].status = schema.Pending
+	full := func(start time.Time) func(*pipeline.Source) {
+		return func(s *pipeline.Source) { s.FullScan, s.Start = true, start }
+	}
+	sync(t, scoped(t, l, wholly{i}, now, full(time.Time{})))
+	for night := 1; night <= 2; night++ { // the start moves past what is pending
+		if got := sync(t, scoped(t, l, wholly{i}, now.AddDate(0, 0, night), full(now.AddDate(0, 0, -3)))); got.Status != schema.Complete {
+			t.Errorf("%+v", got)
+		}
+	}
+}
+
 // shy is an issuer that does not know an amount yet, and whose rows read by id do not say their category.
 type shy struct {
 	categories
