@@ -21,7 +21,9 @@ func (a *app) reportCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use: "report", Short: "Write the workbook, the CSV files and the page", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			open := func(use func(Config, *pipeline.Pipeline) error) error { return a.withConfigured(cmd.Context(), nil, use) }
+			open := func(use func(Config, *pipeline.Pipeline) error) error {
+				return a.withConfigured(cmd.Context(), nil, use)
+			}
 			if readOnly {
 				open = func(use func(Config, *pipeline.Pipeline) error) error { return a.withReader(cmd.Context(), use) }
 			}
