@@ -123,7 +123,9 @@ func TestScope(t *testing.T) {
 type wholly struct{ *issuer }
 
 func (w wholly) Fetch(_ context.Context, s schema.Stream, _ []string) iter.Seq2[extract.Page, error] {
-	return func(yield func(extract.Page, error) bool) { yield(extract.Page{}, fmt.Errorf("%s are not read by id", s)) }
+	return func(yield func(extract.Page, error) bool) {
+		yield(extract.Page{}, fmt.Errorf("%s are not read by id", s))
+	}
 }
 
 func TestSync_OfAWholeHistoryAsksForNothingById(t *testing.T) {
