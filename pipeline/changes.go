@@ -168,7 +168,7 @@ func (m monthly) sums(ctx context.Context, before, after schema.View) ([]schema.
 	return months, nil
 }
 
-// acceptedFindings gathers what changes under the findings that were accepted at either run.
+// acceptedFindings gathers what changes under the findings that were accepted at either run or in between.
 type acceptedFindings struct {
 	all    []schema.AcceptedChange // by finding id
 	byID   map[string][]int        // by entry_id
@@ -184,17 +184,40 @@ func (p *Pipeline) acceptedFindings(ctx context.Context, since, to int64) (*acce
 		}
 		was[f.ID()] = f
 	}
+	between, err := p.acceptedBetween(ctx, since, to)
+	if err != nil {
+		return nil, err
+	}
 	for f, err := range p.Ledger.Findings(ctx, ledger.FindingFilter{AsOf: to}) {
 		if err != nil {
 			return nil, err
 		}
 		before, known := was[f.ID()]
-		if !known && f.Status != schema.Accepted {
+		if !known && f.Status != schema.Accepted && !between[f.ID()] {
 			continue
 		}
 		a.add(schema.AcceptedChange{Finding: f, Was: before})
 	}
 	return a, nil
+}
+
+// acceptedBetween are the findings that a person accepted after one run and up to another, and that no person took up again
+// since: the program may have, since their figures changed.
+func (p *Pipeline) acceptedBetween(ctx context.Context, since, to int64) (map[string]bool, error) {
+	runs, err := p.Ledger.Runs(ctx, 0)
+	if err != nil || !slices.ContainsFunc(runs, func(r schema.Run) bool { return r.Kind == schema.ReviewRun && r.ID > since && r.ID <= to }) {
+		return nil, err
+	}
+	accepted := map[string]bool{}
+	for e, err := range p.Ledger.History(ctx, to, nil) {
+		if err != nil {
+			return nil, err
+		}
+		if e.Run > since && e.By != schema.Program {
+			accepted[e.FindingID] = e.Status == schema.Accepted
+		}
+	}
+	return accepted, nil
 }
 
 func (a *acceptedFindings) add(c schema.AcceptedChange) {
@@ -235,7 +258,7 @@ func (a *acceptedFindings) changed() []schema.AcceptedChange {
 	return slices.DeleteFunc(a.all, func(c schema.AcceptedChange) bool {
 		slices.Sort(c.Entries)
 		f, was := c.Finding, c.Was
-		same := was.Code == "" || f.Status == was.Status && f.Expected == was.Expected && f.Actual == was.Actual && f.Unexplained == was.Unexplained
+		same := was.Code == "" && f.Status == schema.Accepted || f.Status == was.Status && f.Expected == was.Expected && f.Actual == was.Actual && f.Unexplained == was.Unexplained
 		return len(c.Entries) == 0 && c.OnCard == 0 && same
 	})
 }

@@ -97,7 +97,7 @@ type MonthChange struct {
 // Difference is After − Before, in minor units.
 func (m MonthChange) Difference() *big.Int { return new(big.Int).Sub(m.After, m.Before) }
 
-// AcceptedChange is a finding that a person had accepted, and what has changed under it since.
+// AcceptedChange is a finding that a person had accepted by the earlier run or in between, and what changed under it.
 type AcceptedChange struct {
 	Finding Finding  // as known after the later run
 	Was     Finding  // as known after the earlier run; zero where it was accepted in between

@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -204,8 +205,8 @@ func writeChanges(ctx context.Context, w io.Writer, c schema.Changes, zone *time
 	}
 	for _, a := range acceptedLines(c) {
 		status := string(a.Status)
-		if a.Was != "" && a.Was != a.Status {
-			status = fmt.Sprintf("%s, now %s", a.Was, a.Status)
+		if was := cmp.Or(a.Was, schema.Accepted); was != a.Status {
+			status = fmt.Sprintf("%s, now %s", was, a.Status)
 		}
 		fmt.Fprintf(w, "%s  %s  %s: %d changes on its card", a.ID, a.Code, status, a.OnCard)
 		if len(a.Entries) > 0 {
