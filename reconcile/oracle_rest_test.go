@@ -223,14 +223,39 @@ func (o *oracle) closedSpends() []schema.Outcome {
 	for _, a := range o.accounts() {
 		closed, ok := o.closed(a)
 		for _, e := range a.entries {
-			if ok && e.Kind == schema.Purchase && e.Status.Counted() && !e.OccurredAt.Equal(e.PostedAt) && e.OccurredAt.After(closed) && o.in(e.OccurredAt) {
-				x := o.about(schema.SpendOnClosedCard, schema.High, e)
-				x.Finding.CardID = a.card.ID
+			if e.Kind != schema.Purchase || !e.Status.Counted() || e.OccurredAt.Equal(e.PostedAt) || !o.in(e.OccurredAt) {
+				continue
+			}
+			x := o.about(schema.SpendOnClosedCard, schema.High, e)
+			x.Finding.CardID = a.card.ID
+			switch {
+			case ok && e.OccurredAt.After(closed):
+				all = append(all, x)
+			case o.frozenAround(a, e.OccurredAt):
+				x.Finding.Severity = schema.Medium
 				all = append(all, x)
 			}
 		}
 	}
 	return all
+}
+
+// frozenAround compares all that was seen of a card, to find the nearest on either side of an instant.
+func (o *oracle) frozenAround(a slowAccount, at time.Time) bool {
+	var before, after schema.Observation
+	for _, obs := range a.observations {
+		if obs.Stream != schema.Cards || obs.Status == "" {
+			continue
+		}
+		if obs.ObservedAt.Before(at) && obs.ObservedAt.After(before.ObservedAt) {
+			before = obs
+		}
+		if !obs.ObservedAt.Before(at) && (after.Status == "" || obs.ObservedAt.Before(after.ObservedAt)) {
+			after = obs
+		}
+	}
+	frozen := map[schema.Provider]string{schema.Bill: "FROZEN", schema.Slash: "paused", schema.Whop: "frozen", schema.Bitnob: "frozen"}[a.card.Provider]
+	return before.Status == frozen && (after.Status == frozen || slices.Contains([]string{"DELETED", "closed", "canceled", "terminated"}, after.Status))
 }
 
 func (o *oracle) unknownCards() []schema.Outcome {

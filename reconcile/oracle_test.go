@@ -64,6 +64,7 @@ func countFacts(seen map[string]int, outcomes []schema.Outcome) {
 	for _, o := range outcomes {
 		if f := o.Finding; f != nil {
 			seen[strings.TrimSpace(string(f.Code)+" "+f.Reason)]++
+			seen[string(f.Code)+" "+string(f.Severity)]++
 			if f.Explanation != "" {
 				seen["explanation "+f.Explanation]++
 			}
@@ -92,6 +93,8 @@ func oracleCovers() []string {
 				all = append(all, code+" "+string(name))
 			}
 			all = append(all, code+" "+mixedBasis)
+		case schema.SpendOnClosedCard:
+			all = append(all, code+" high", code+" medium")
 		default:
 			all = append(all, code)
 		}

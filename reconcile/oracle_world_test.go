@@ -161,11 +161,12 @@ func (m *maker) statements(s Source, c schema.Card) {
 	limits := m.limits(s.Provider)
 	status := ""
 	closed := map[schema.Provider]string{schema.Bill: "DELETED", schema.Slash: "closed", schema.Whop: "canceled", schema.Bitnob: "terminated"}[s.Provider]
+	frozen := map[schema.Provider]string{schema.Bill: "FROZEN", schema.Slash: "paused", schema.Whop: "frozen", schema.Bitnob: "frozen"}[s.Provider]
 	at := m.middle.Add(-time.Duration(m.IntN(800)) * time.Hour)
 	for range m.IntN(5) + oneIf(s.Provider == schema.Bill) {
 		at = at.Add(time.Duration(1+m.IntN(300)) * time.Hour)
 		if m.one(6) {
-			status = pick(m.Rand, closed, "active")
+			status = pick(m.Rand, closed, frozen, frozen, "active")
 		}
 		o := schema.Observation{Card: schema.Card{Source: s.Name, Provider: s.Provider, ID: c.ID, Status: status}, Stream: schema.Cards, ObservedAt: at, NoLimit: s.Provider == schema.Bill && m.one(10)}
 		for _, l := range limits {

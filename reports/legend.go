@@ -78,7 +78,7 @@ func legendText(zone string) []legendBlock {
 			{"unit-mismatch", "The issuer gave one figure twice, and the two disagree (dollars taken for cents)."},
 			{"duplicate-entry", "Two rows that look like one payment under two ids. Both stay in the ledger."},
 			{"unknown-card", "Entries of a card that no list contains."},
-			{"spend-on-closed-card", "Spend after the card was closed."},
+			{"spend-on-closed-card", "Spend after the card was closed, or between two observations of a frozen card (medium)."},
 			{"stale-pending", "An authorization that has been pending for too long."},
 			{"vanished-entry", "An entry that the issuer no longer shows."},
 			{"rejected-record", "A record that could not be read."},
