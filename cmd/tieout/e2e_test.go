@@ -221,7 +221,7 @@ func TestReport_IsTheSameWhenMadeAgain(t *testing.T) {
 		return
 	}
 	t.Parallel()
-	s := newSite(t, sandbox.Config{Seed: 2, Transactions: 600}, nil)
+	s := newSite(t, sandbox.Config{Seed: 2, Transactions: 300}, nil)
 	s.must(t, "nightly")
 	args := []string{"report", "--from", "2026-07-01", "--to", "2026-08-31", "--sample", "amount:9", "--out"}
 	first := filepath.Join(s.dir, "first")

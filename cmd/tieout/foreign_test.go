@@ -42,7 +42,7 @@ func quietly(t *testing.T, program string, args ...string) string {
 // TestWorkbook_OtherPrograms has programs that are not Excel read, compute and write one report.
 func TestWorkbook_OtherPrograms(t *testing.T) {
 	t.Parallel()
-	s := newSite(t, sandbox.Config{Seed: 6, Transactions: 600}, nil)
+	s := newSite(t, sandbox.Config{Seed: 6, Transactions: 300}, nil)
 	out := filepath.Join(s.dir, "out")
 	s.must(t, "nightly", "--out", out)
 	book := filepath.Join(out, "tieout.xlsx")
