@@ -10,8 +10,8 @@ import (
 
 // Widths of columns of ids: a UUID, and one behind the name of a source.
 const (
-	cardIDWidth  = 38
-	entryIDWidth = 50
+	cardIDWidth  = 36
+	entryIDWidth = 48
 )
 
 // column is a column of a table whose rows are made from T.

@@ -144,6 +144,7 @@ func TestWorkbook_HasTheMannersOfASpreadsheet(t *testing.T) {
 				t.Error("merged cells among data")
 			}
 			w.columnsFit(t, name, s)
+			w.findingsFit(t, name, s)
 		})
 	}
 	if tables < 11 {
@@ -186,6 +187,28 @@ func (w workpaper) columnsFit(t *testing.T, sheet string, s sheetPart) {
 				t.Errorf("%s could be shown as ####", at)
 			}
 		}
+	}
+}
+
+// findingsFit: what was found and its figures go on one page of paper, when a sheet of findings takes several side by side.
+func (w workpaper) findingsFit(t *testing.T, sheet string, s sheetPart) {
+	t.Helper()
+	i := slices.IndexFunc(findingSheets(), func(f findingSheet) bool { return f.sheet == sheet })
+	if i < 0 {
+		return
+	}
+	rows, err := w.GetRows(sheet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	last, first, all := slices.Index(rows[0], findingSheets()[i].difference), 0, 0
+	for c, column := range s.Columns {
+		if all += column.Width; c <= last {
+			first += column.Width
+		}
+	}
+	if last < 5 || first > all/s.Setup.Wide {
+		t.Errorf("the first %d columns are %d wide, a page %d", last+1, first, all/s.Setup.Wide)
 	}
 }
 

@@ -166,9 +166,10 @@ func tooLong(text string) (bool, error) {
 }
 
 // checkFormat shows a figure that must be zero: the word beside it says whether it is. The sheet colours those that differ; the
-// colours that a format can name are too light to read, or differ between programs.
+// colours that a format can name are too light to read, or differ between programs. The room of a parenthesis at the end is there
+// because LibreOffice forgets the indent of some cells with words, and a figure that touches the next one is misread.
 func checkFormat(digits int) string {
-	f := amountFormat(digits)
+	f := amountFormat(digits) + "_)"
 	return `"differs "` + f + `;"differs "-` + f + `;"agrees "` + f
 }
 

@@ -281,7 +281,7 @@ func TestWrite_ElementsStandInTheOrderOfTheFormat(t *testing.T) {
 			}
 		}
 	}
-	for _, element := range []string{"sheetPr", "cols", "sheetData", "autoFilter", "mergeCells", "dataValidations", "hyperlinks", "pageSetup", "headerFooter", "drawing"} {
+	for _, element := range []string{"sheetPr", "cols", "sheetData", "autoFilter", "mergeCells", "conditionalFormatting", "dataValidations", "hyperlinks", "pageSetup", "headerFooter", "drawing"} {
 		if !seen[element] {
 			t.Errorf("no sheet has %s", element)
 		}
