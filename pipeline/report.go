@@ -64,8 +64,8 @@ func (p *Pipeline) Report(ctx context.Context, r ReportRequest) (ReportResult, e
 	return result, writeErr
 }
 
-// asOf finds the run that the report shows the ledger after, and the latest reconcile run at or before it. Report runs do
-// not count: they change nothing that a report shows.
+// asOf finds the run that the report shows the ledger after, and the latest reconcile run at or before it. Runs that only
+// tell do not count.
 func (p *Pipeline) asOf(ctx context.Context, r ReportRequest) (asOf, reconciled schema.Run, err error) {
 	if r.AsOf != 0 {
 		run, err := p.Ledger.Run(ctx, r.AsOf)
@@ -81,7 +81,7 @@ func (p *Pipeline) asOf(ctx context.Context, r ReportRequest) (asOf, reconciled 
 		return asOf, reconciled, err
 	}
 	for _, run := range runs { // newest first
-		if run.Status == schema.Running || run.Kind == schema.ReportRun && run.ID != r.AsOf || r.AsOf != 0 && run.ID > r.AsOf {
+		if run.Status == schema.Running || run.Kind.Tells() && run.ID != r.AsOf || r.AsOf != 0 && run.ID > r.AsOf {
 			continue
 		}
 		if asOf.ID == 0 {

@@ -13,7 +13,11 @@ const (
 	ReportRun    RunKind = "report"
 	ImportRun    RunKind = "import" // fundings read from files
 	ReviewRun    RunKind = "review" // what people decided about findings
+	AlertRun     RunKind = "alert"  // somebody was told of what is new
 )
+
+// Tells says whether a run only told of what others had done, and changed nothing that a report shows.
+func (k RunKind) Tells() bool { return k == ReportRun || k == AlertRun }
 
 // RunStatus says how a run ended.
 type RunStatus string

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"net/mail"
 	"net/netip"
 	"net/url"
 	"os"
@@ -83,11 +84,6 @@ type ScheduleConfig struct {
 	Jitter  time.Duration // each night begins up to this much later
 }
 
-// NotifyConfig says who is told about new findings and about runs that failed or are incomplete.
-type NotifyConfig struct {
-	Webhook transport.Secret // a URL; empty: nobody
-}
-
 // configKeys lists every key that a configuration may have, by the mapping it stands in. A check has the keys under its
 // code and those of every check.
 var configKeys = map[string][]string{
@@ -96,8 +92,9 @@ var configKeys = map[string][]string{
 	"source":   {"name", "provider", "base_url", "credential", "page_size", "requests_per_second", "lookback_days", "start_date", "account_id", "user_id", "api_version", "legal_entity", "categories", "balance_unit"},
 	"secret":   {"env", "file"},
 	"schedule": {"nightly", "jitter"},
-	"notify":   {"webhook"},
-	"webhook":  {"url"},
+	"notify":   {"severity", "silence_hours", "webhook", "mail"},
+	"webhook":  {"url", "secret"},
+	"mail":     {"server", "from", "to", "user", "password", "attach", "ca_file"},
 	"metrics":  {"textfile"},
 
 	"every check":               {"max_new"},
@@ -598,24 +595,92 @@ func (r *configReader) schedule(n *yaml.Node, cfg *Config) {
 }
 
 func (r *configReader) notify(n *yaml.Node, cfg *Config) {
-	webhook := r.mapping(n, "notify", "notify")["webhook"]
-	if webhook == nil {
-		return
+	keys := r.mapping(n, "notify", "notify")
+	cfg.Notify.Severity, cfg.Notify.Silence = defaultSeverity, defaultSilence
+	if n := keys["severity"]; n != nil {
+		if s, ok := r.text(n, "notify.severity"); ok && r.oneOf("notify.severity", []string{"low", "medium", "high"})(n, s) {
+			cfg.Notify.Severity = schema.Severity(s)
+		}
 	}
-	address := r.mapping(webhook, "webhook", "notify.webhook")["url"]
+	if n := keys["silence_hours"]; n != nil {
+		if hours, ok := r.number(n, "notify.silence_hours", 1, 24*365); ok {
+			cfg.Notify.Silence = time.Duration(hours) * time.Hour
+		}
+	}
+	if n := keys["webhook"]; n != nil {
+		cfg.Notify.Webhook = r.webhook(n)
+	}
+	if n := keys["mail"]; n != nil {
+		cfg.Notify.Mail = r.mail(n)
+	}
+}
+
+func (r *configReader) webhook(n *yaml.Node) (c WebhookConfig) {
+	keys := r.mapping(n, "webhook", "notify.webhook")
+	if keys["secret"] != nil {
+		c.Secret, _ = r.secret(keys["secret"], "notify.webhook.secret")
+	}
+	address := keys["url"]
 	if address == nil {
-		r.problem(webhook, "notify.webhook needs a url")
-		return
+		r.problem(n, "notify.webhook needs a url")
+		return c
 	}
 	s, ok := r.secret(address, "notify.webhook.url")
 	if !ok {
-		return
+		return c
 	}
 	if err := checkURL(s.Reveal(), true); err != nil {
 		r.problem(address, "notify.webhook.url %v", err)
-		return
+		return c
 	}
-	cfg.Notify.Webhook = s
+	c.URL = s
+	return c
+}
+
+func (r *configReader) mail(n *yaml.Node) MailConfig {
+	keys := r.mapping(n, "mail", "notify.mail")
+	c := MailConfig{Attach: true}
+	for _, need := range []string{"server", "from", "to"} {
+		if keys[need] == nil {
+			r.problem(n, "notify.mail needs server, from and to")
+			return c
+		}
+	}
+	c.Server, _ = r.text(keys["server"], "notify.mail.server")
+	if _, _, err := mailServer(c.Server); c.Server != "" && err != nil {
+		r.problem(keys["server"], "notify.mail.server must be a host and a port, such as smtp.example.com:587")
+	}
+	address := func(n *yaml.Node, s string) bool {
+		if _, err := mail.ParseAddress(s); err != nil {
+			r.problem(n, "notify.mail: not an address of mail")
+			return false
+		}
+		return true
+	}
+	if s, ok := r.text(keys["from"], "notify.mail.from"); ok && address(keys["from"], s) {
+		c.From = s
+	}
+	c.To = r.list(keys["to"], "notify.mail.to", address)
+	if n := keys["user"]; n != nil {
+		c.User, _ = r.text(n, "notify.mail.user")
+	}
+	if n := keys["password"]; n != nil {
+		c.Password, _ = r.secret(n, "notify.mail.password")
+	}
+	if (keys["user"] == nil) != (keys["password"] == nil) {
+		r.problem(n, "notify.mail needs user and password, or neither")
+	}
+	if n := keys["attach"]; n != nil {
+		if s, ok := r.text(n, "notify.mail.attach"); ok && r.oneOf("notify.mail.attach", []string{"true", "false"})(n, s) {
+			c.Attach = s == "true"
+		}
+	}
+	if n := keys["ca_file"]; n != nil {
+		if s, ok := r.text(n, "notify.mail.ca_file"); ok {
+			c.CAFile = r.under(s)
+		}
+	}
+	return c
 }
 
 // checkURL accepts an absolute https URL, and http for loopback only. It never repeats the URL.

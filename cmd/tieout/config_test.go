@@ -111,7 +111,11 @@ checks:
   limit-breach: {tip_percent: 0, max_new: 50}
   unknown-card:
 schedule: {nightly: "CRON_TZ=America/New_York  30 2 * * 1-5"}
-notify: {webhook: {url: {env: HOOK}}}
+notify:
+  severity: low
+  silence_hours: 12
+  webhook: {url: {env: HOOK}, secret: {env: KEY}}
+  mail: {server: "smtp.example.com:587", from: tieout@example.com, to: [ann@example.com], user: tieout, password: {env: KEY}, attach: false, ca_file: own.pem}
 metrics: {textfile: /srv/tieout.prom}
 `)
 	if err != nil {
@@ -123,7 +127,7 @@ metrics: {textfile: /srv/tieout.prom}
 	if got := cfg.Checks.DriftTolerance.StringFixed(2); got != "0.05" {
 		t.Errorf("tolerance %s", got)
 	}
-	if got := cfg.Notify.Webhook.Reveal(); got != "https://hooks.example.com/?token="+planted {
+	if got := cfg.Notify.Webhook.URL.Reveal(); got != "https://hooks.example.com/?token="+planted {
 		t.Errorf("webhook %q", got)
 	}
 	cfg.Checks.DriftTolerance = ChecksConfig{}.DriftTolerance
@@ -145,8 +149,15 @@ metrics: {textfile: /srv/tieout.prom}
 		Fundings: []string{filepath.FromSlash("conf/fundings/*.csv"), filepath.FromSlash("/srv/top-ups.xlsx")},
 		Checks:   ChecksConfig{GraceDays: 0, StaleAfterDays: 1, TipPercent: 0, MaxNew: map[schema.FindingCode]int{schema.LimitBreach: 50}},
 		Schedule: ScheduleConfig{Nightly: "CRON_TZ=America/New_York  30 2 * * 1-5"},
-		Notify:   NotifyConfig{transport.NewSecret("https://hooks.example.com/?token=" + planted)},
-		Metrics:  filepath.FromSlash("/srv/tieout.prom"),
+		Notify: NotifyConfig{
+			Severity: schema.Low, Silence: 12 * time.Hour,
+			Webhook: WebhookConfig{URL: transport.NewSecret("https://hooks.example.com/?token=" + planted), Secret: transport.NewSecret(planted)},
+			Mail: MailConfig{
+				Server: "smtp.example.com:587", From: "tieout@example.com", To: []string{"ann@example.com"}, User: "tieout",
+				Password: transport.NewSecret(planted), CAFile: filepath.FromSlash("conf/own.pem"),
+			},
+		},
+		Metrics: filepath.FromSlash("/srv/tieout.prom"),
 	}
 	if diff := cmp.Diff(want, cfg, cmpopts.IgnoreTypes(schedule.Cron{}), cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)
@@ -181,7 +192,14 @@ func TestParseConfig_Refuses(t *testing.T) {
 		{"AnUnknownKeyOfSchedule", minimal + "schedule: {daily: x}\n", `line 6: unknown key "daily" in schedule`},
 		{"MetricsWithoutAFile", minimal + "metrics: {}\n", "line 6: metrics needs a textfile"},
 		{"MetricsInAFileThatIsNotCollected", minimal + "metrics: {textfile: tieout.txt}\n", "line 6: metrics.textfile must end in .prom"},
-		{"AnUnknownKeyOfNotify", minimal + "notify: {mail: x}\n", `line 6: unknown key "mail" in notify`},
+		{"AnUnknownKeyOfNotify", minimal + "notify: {pager: x}\n", `line 6: unknown key "pager" in notify`},
+		{"ASeverityThatIsNone", minimal + "notify: {severity: grave}\n", "line 6: notify.severity"},
+		{"ASilenceOfNoHours", minimal + "notify: {silence_hours: 0}\n", "line 6: notify.silence_hours must be a whole number from 1 to 8760"},
+		{"MailToNobody", minimal + "notify: {mail: {server: 'a:25', from: a@example.com}}\n", "line 6: notify.mail needs server, from and to"},
+		{"AMailServerWithoutAPort", minimal + "notify: {mail: {server: smtp.example.com, from: a@example.com, to: [b@example.com]}}\n", "line 6: notify.mail.server must be a host and a port"},
+		{"AnAddressThatIsNone", minimal + "notify: {mail: {server: 'a:25', from: a@example.com, to: [nobody]}}\n", "line 6: notify.mail: not an address of mail"},
+		{"AMailUserWithoutAPassword", minimal + "notify: {mail: {server: 'a:25', from: a@example.com, to: [b@example.com], user: a}}\n", "line 6: notify.mail needs user and password, or neither"},
+		{"AnInlineMailPassword", minimal + "notify: {mail: {server: 'a:25', from: a@example.com, to: [b@example.com], user: a, password: " + planted + "}}\n", "line 6: notify.mail.password must not be written here"},
 		{"AnUnknownKeyOfACheck", minimal + "checks:\n  limit-breach: {tolerance: 1}\n", `line 7: unknown key "tolerance" in checks.limit-breach`},
 		{"AnUnknownCheck", minimal + "checks:\n  balance_drift: {}\n", `line 7: unknown key "balance_drift" in checks`},
 		{"AMergeKey", minimal + "<<: {entity: x}\n", "line 6: unknown key in the configuration"},
@@ -491,7 +509,7 @@ func TestTemplate(t *testing.T) {
 			providers = append(providers, s.Provider)
 		}
 		if !slices.Equal(providers, []schema.Provider{schema.Bill, schema.Whop, schema.Slash, schema.Bitnob}) ||
-			len(cfg.Fundings) != 1 || cfg.Notify.Webhook.Reveal() == "" {
+			len(cfg.Fundings) != 1 || cfg.Notify.Webhook.URL.Reveal() == "" || cfg.Notify.Mail.Server == "" {
 			t.Errorf("not everything was read:\n%s", text)
 		}
 		for key := range allConfigKeys() {

@@ -21,7 +21,7 @@ func (a *app) nightlyCommand() *cobra.Command {
 				return err
 			}
 			return a.withConfigured(cmd.Context(), nil, func(c Config, p *pipeline.Pipeline) error {
-				result, err := p.Nightly(cmd.Context(), c.Reports.Formats, out, c.Reports.Dir)
+				result, err := a.nightly(cmd.Context(), c, p, out)
 				if result.RunID != 0 {
 					if printErr := a.print(asJSON, result, func(w io.Writer) { writeNightly(w, result) }); printErr != nil {
 						return printErr

@@ -130,7 +130,7 @@ func (a *app) night(ctx context.Context, c Config) error {
 		if next := c.Schedule.plan(c.Entity).Due(a.now(), runs); next.At.After(a.now()) {
 			return nil
 		}
-		result, err := p.Nightly(ctx, c.Reports.Formats, "", c.Reports.Dir)
+		result, err := a.nightly(ctx, c, p, "")
 		if result.RunID != 0 {
 			if printErr := a.print(false, result, func(w io.Writer) { writeNightly(w, result) }); printErr != nil {
 				return printErr

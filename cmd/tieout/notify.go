@@ -1,0 +1,226 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strconv"
+	"time"
+
+	"github.com/wneessen/go-mail"
+
+	"github.com/tieout/tieout/extract/transport"
+	"github.com/tieout/tieout/pipeline"
+	"github.com/tieout/tieout/schema"
+)
+
+// NotifyConfig says who is told about new findings and about runs that failed or are incomplete, and of what.
+type NotifyConfig struct {
+	Severity schema.Severity // the least of a finding
+	Silence  time.Duration   // since the last complete reading
+	Webhook  WebhookConfig
+	Mail     MailConfig
+}
+
+// WebhookConfig is a program that is told.
+type WebhookConfig struct {
+	URL    transport.Secret // empty: none
+	Secret transport.Secret // signs what is sent; empty: nothing is signed
+}
+
+// MailConfig is people who are told.
+type MailConfig struct {
+	Server, From string // host:port
+	To           []string
+	User         string
+	Password     transport.Secret
+	Attach       bool
+	CAFile       string // of certificates beside the system's; empty: those alone
+}
+
+// The defaults, and how long a channel may take.
+const (
+	defaultSeverity = schema.Medium
+	defaultSilence  = 36 * time.Hour
+	channelTime     = 30 * time.Second
+	maxAttachment   = 10 << 20
+)
+
+// channel delivers an alert.
+type channel struct {
+	name    string
+	deliver func(context.Context, pipeline.Alert) error
+}
+
+func (c NotifyConfig) channels() (all []channel) {
+	if !c.Webhook.URL.Empty() {
+		all = append(all, channel{"webhook", c.Webhook.deliver})
+	}
+	if c.Mail.Server != "" {
+		all = append(all, channel{"mail", c.Mail.deliver})
+	}
+	return all
+}
+
+// nightly runs a night and tells of it.
+func (a *app) nightly(ctx context.Context, c Config, p *pipeline.Pipeline, out string) (pipeline.NightlyResult, error) {
+	result, err := p.Nightly(ctx, c.Reports.Formats, out, c.Reports.Dir)
+	if ctx.Err() == nil { // whoever stopped it knows
+		a.tell(ctx, c.Notify, p, result, err)
+	}
+	return result, err
+}
+
+// tell tells every channel what it has not been told. A channel that fails fails no run: it is told with the next one.
+func (a *app) tell(ctx context.Context, c NotifyConfig, p *pipeline.Pipeline, night pipeline.NightlyResult, failure error) {
+	for _, ch := range c.channels() {
+		alert, due, err := p.Alert(ctx, pipeline.AlertRules{Channel: ch.name, Severity: c.Severity, Silence: c.Silence}, night, failure)
+		if err == nil && due {
+			err = ch.deliver(ctx, alert)
+			err = errors.Join(err, p.RecordAlert(ctx, alert, err))
+		}
+		if err != nil {
+			a.log.Warn("nobody could be told by "+ch.name, "run", night.RunID, "error", err)
+		}
+	}
+}
+
+// deliver posts an alert as JSON, signed as the Standard Webhooks specification has it: an HMAC-SHA256 over id, timestamp and
+// body. The error names no URL, which may hold a token.
+func (c WebhookConfig) deliver(ctx context.Context, alert pipeline.Alert) error {
+	body, err := json.Marshal(alert)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, channelTime)
+	defer cancel()
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL.Reveal(), bytes.NewReader(body))
+	if err != nil {
+		return errors.New("the webhook's URL cannot be used")
+	}
+	at := strconv.FormatInt(alert.At.Unix(), 10)
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Webhook-Id", alert.ID)
+	request.Header.Set("Webhook-Timestamp", at)
+	if !c.Secret.Empty() {
+		mac := hmac.New(sha256.New, []byte(c.Secret.Reveal()))
+		fmt.Fprintf(mac, "%s.%s.%s", alert.ID, at, body)
+		request.Header.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
+	}
+	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	response, err := client.Do(request)
+	if err != nil {
+		if named, ok := errors.AsType[*url.Error](err); ok {
+			err = named.Err
+		}
+		return fmt.Errorf("post to the webhook: %w", err)
+	}
+	defer response.Body.Close()
+	_, _ = io.CopyN(io.Discard, response.Body, 1<<16) // so that the connection ends well
+	if response.StatusCode/100 != 2 {
+		return fmt.Errorf("the webhook answered %d", response.StatusCode)
+	}
+	return nil
+}
+
+// deliver mails an alert, over TLS or not at all.
+func (c MailConfig) deliver(ctx context.Context, alert pipeline.Alert) error {
+	message, err := c.message(alert)
+	if err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	host, port, err := mailServer(c.Server)
+	if err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	trusted, err := c.trusted()
+	if err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	options := []mail.Option{
+		mail.WithPort(port), mail.WithTimeout(channelTime), mail.WithTLSPolicy(mail.TLSMandatory),
+		mail.WithTLSConfig(&tls.Config{ServerName: host, RootCAs: trusted, MinVersion: tls.VersionTLS12}),
+	}
+	const implicit = 465 // RFC 8314
+	if port == implicit {
+		options = append(options, mail.WithSSL())
+	}
+	if c.User != "" {
+		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(c.User), mail.WithPassword(c.Password.Reveal()))
+	}
+	client, err := mail.NewClient(host, options...)
+	if err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	if err := client.DialAndSendWithContext(ctx, message); err != nil {
+		return fmt.Errorf("mail: %w", err)
+	}
+	return nil
+}
+
+// mailServer splits host:port.
+func mailServer(server string) (host string, port int, err error) {
+	host, text, err := net.SplitHostPort(server)
+	if err != nil {
+		return "", 0, err
+	}
+	port, err = strconv.Atoi(text)
+	if err != nil || host == "" || port < 1 || port > 65535 {
+		return "", 0, fmt.Errorf("%q is no host and port", server)
+	}
+	return host, port, nil
+}
+
+func (c MailConfig) message(alert pipeline.Alert) (*mail.Msg, error) {
+	m := mail.NewMsg()
+	if err := errors.Join(m.From(c.From), m.To(c.To...)); err != nil {
+		return nil, err
+	}
+	m.Subject(alert.Subject)
+	m.SetMessageIDWithValue(alert.ID + "@tieout")
+	m.SetDateWithValue(alert.At)
+	text := alert.Text
+	if workbook := filepath.Join(alert.ReportDir, "tieout.xlsx"); c.Attach && alert.ReportDir != "" {
+		switch info, err := os.Stat(workbook); {
+		case err != nil: // formats without it
+		case info.Size() > maxAttachment:
+			text += fmt.Sprintf("The workbook is too large to attach: %s\n", workbook)
+		default:
+			m.AttachFile(workbook)
+		}
+	}
+	m.SetBodyString(mail.TypeTextPlain, text)
+	return m, nil
+}
+
+// trusted are the certificates that a mail server's must lead to; nil: the system's.
+func (c MailConfig) trusted() (*x509.CertPool, error) {
+	if c.CAFile == "" {
+		return nil, nil //nolint:nilnil // what crypto/tls takes for the system's
+	}
+	text, err := os.ReadFile(c.CAFile)
+	if err != nil {
+		return nil, err
+	}
+	pool, err := x509.SystemCertPool()
+	if err != nil {
+		pool = x509.NewCertPool()
+	}
+	if !pool.AppendCertsFromPEM(text) {
+		return nil, fmt.Errorf("%s holds no certificate", c.CAFile)
+	}
+	return pool, nil
+}

@@ -1,0 +1,382 @@
+package main
+
+import (
+	"bufio"
+	"crypto/hmac"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/base64"
+	"encoding/json"
+	"encoding/pem"
+	"flag"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tieout/tieout/extract/sandbox"
+	"github.com/tieout/tieout/pipeline"
+	"github.com/tieout/tieout/schema"
+)
+
+// hook is a program that is told.
+type hook struct {
+	*httptest.Server
+	mutex  sync.Mutex
+	status int
+	told   []pipeline.Alert
+	ids    []string
+}
+
+func newHook(t *testing.T, secret string) *hook {
+	t.Helper()
+	h := &hook{status: http.StatusNoContent}
+	h.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h.mutex.Lock()
+		defer h.mutex.Unlock()
+		body, err := io.ReadAll(r.Body)
+		if err != nil {
+			t.Error(err)
+		}
+		if h.status == http.StatusFound {
+			http.Redirect(w, r, "/elsewhere", http.StatusFound)
+			if r.URL.Path != "/" {
+				t.Errorf("it went on to %s", r.URL.Path)
+			}
+			return
+		}
+		id, at := r.Header.Get("Webhook-Id"), r.Header.Get("Webhook-Timestamp")
+		mac := hmac.New(sha256.New, []byte(secret))
+		fmt.Fprintf(mac, "%s.%s.%s", id, at, body)
+		if want := "v1," + base64.StdEncoding.EncodeToString(mac.Sum(nil)); r.Header.Get("Webhook-Signature") != want {
+			t.Errorf("signature %q, want %q", r.Header.Get("Webhook-Signature"), want)
+		}
+		var alert pipeline.Alert
+		if err := json.Unmarshal(body, &alert); err != nil || alert.ID != id {
+			t.Errorf("%v in %s", err, body)
+		}
+		h.told, h.ids = append(h.told, alert), append(h.ids, id)
+		w.WriteHeader(h.status)
+	}))
+	t.Cleanup(h.Close)
+	return h
+}
+
+// last is what it was told since it was asked before; nothing, or one alert.
+func (h *hook) last(t *testing.T) *pipeline.Alert {
+	t.Helper()
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	told := h.told
+	h.told = nil
+	switch len(told) {
+	case 0:
+		return nil
+	case 1:
+		return &told[0]
+	}
+	t.Fatalf("told %d times", len(told))
+	return nil
+}
+
+func (h *hook) answers(status int) {
+	h.mutex.Lock()
+	defer h.mutex.Unlock()
+	h.status = status
+}
+
+// notify adds lines to the configuration of a site, and writes the secret files that they name.
+func (s *site) notify(t *testing.T, lines string, secrets map[string]string) {
+	t.Helper()
+	path := filepath.Join(s.dir, "tieout.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, append(text, lines...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, secret := range secrets {
+		if err := os.WriteFile(filepath.Join(s.dir, name), []byte(secret), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// night runs a nightly at an instant, and returns its exit status and errors.
+func (s *site) night(t *testing.T, at time.Time) (code int, stderr string) {
+	t.Helper()
+	code, _, stderr = s.run(t, "--now", at.Format(time.RFC3339), "nightly", "--out", filepath.Join(t.TempDir(), "out"))
+	return code, stderr
+}
+
+func TestNotify_Webhook(t *testing.T) {
+	const secret = "a secret that signs"
+	h := newHook(t, secret)
+	down := ""
+	s := newSite(t, sandbox.Config{Seed: 2, Transactions: 400}, func(world http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			if down == "all" || down != "" && strings.HasPrefix(r.URL.Path, "/"+down) {
+				w.WriteHeader(http.StatusForbidden)
+				return
+			}
+			world.ServeHTTP(w, r)
+		})
+	})
+	s.notify(t, "notify: {severity: high, webhook: {url: {file: hook.url}, secret: {file: hook.key}}}\n", map[string]string{"hook.url": h.URL, "hook.key": secret})
+	at := testNow
+	var texts strings.Builder
+	keep := func(what string, alert *pipeline.Alert) {
+		text := regexp.MustCompile(`(Report|Root of the hash chain): .*`).ReplaceAllString(alert.Text, "$1: …")
+		text = regexp.MustCompile(`(?m)^(- .{100}).*`).ReplaceAllString(text, "$1…")
+		fmt.Fprintf(&texts, "# %s\n\nSubject: %s\n\n%s\n", what, alert.Subject, strings.ReplaceAll(text, s.url, "http://sandbox"))
+	}
+	t.Run("OfWhatIsNew", func(t *testing.T) {
+		if code, stderr := s.night(t, at); code != exitDone {
+			t.Fatalf("exit %d\n%s", code, stderr)
+		}
+		alert := h.last(t)
+		if alert == nil || alert.New == 0 || len(alert.Findings) != alert.New || alert.Status != schema.Complete || len(alert.Failures) > 0 || alert.SilentFrom != nil || alert.Root == "" {
+			t.Fatalf("%+v", alert)
+		}
+		for _, f := range alert.Findings {
+			if f.Severity != schema.High || f.Message == "" {
+				t.Errorf("%+v", f)
+			}
+		}
+	})
+	t.Run("NothingOfWhatWasTold", func(t *testing.T) {
+		at = at.Add(24 * time.Hour)
+		if code, stderr := s.night(t, at); code != exitDone {
+			t.Fatalf("exit %d\n%s", code, stderr)
+		}
+		if alert := h.last(t); alert != nil {
+			t.Errorf("%+v", alert)
+		}
+	})
+	t.Run("OfASourceThatIsDownForDaysAndOfSilence", func(t *testing.T) {
+		down = "whop"
+		for day := range 3 {
+			at = at.Add(24 * time.Hour)
+			if code, stderr := s.night(t, at); code != exitPartial {
+				t.Fatalf("exit %d\n%s", code, stderr)
+			}
+			alert := h.last(t)
+			if alert == nil || len(alert.Failures) != 1 || alert.Failures[0].Source != "whop-main" || !strings.HasPrefix(alert.Conclusion, "INCOMPLETE") {
+				t.Fatalf("day %d: %+v", day, alert)
+			}
+			keep(fmt.Sprintf("A provider is down, night %d", day+1), alert)
+			if silent := alert.SilentFrom != nil; silent != (day > 0) {
+				t.Errorf("day %d: silent since %v", day, alert.SilentFrom)
+			}
+		}
+	})
+	t.Run("OfANightWithoutANetwork", func(t *testing.T) {
+		down, at = "all", at.Add(24*time.Hour)
+		if code, stderr := s.night(t, at); code != exitPartial {
+			t.Fatalf("exit %d\n%s", code, stderr)
+		}
+		if alert := h.last(t); alert == nil || len(alert.Failures) != 4 || alert.Status != schema.FailedRun || alert.ReportDir == "" {
+			t.Fatalf("%+v", alert)
+		} else {
+			keep("The network is gone", alert)
+		}
+		down = ""
+	})
+	for name, status := range map[string]int{"AgainAfterAnError": http.StatusInternalServerError, "AgainAfterARedirectWhichIsNotFollowed": http.StatusFound} {
+		t.Run(name, func(t *testing.T) {
+			h.answers(status)
+			if _, err := s.world.Plant("balance"); err != nil {
+				t.Fatal(err)
+			}
+			at = at.Add(24 * time.Hour)
+			code, stderr := s.night(t, at)
+			if code != exitDone || !strings.Contains(stderr, fmt.Sprintf("the webhook answered %d", status)) || strings.Contains(stderr, h.URL) {
+				t.Errorf("exit %d\n%s", code, stderr)
+			}
+			h.answers(http.StatusNoContent)
+			h.last(t)
+			at = at.Add(24 * time.Hour)
+			s.night(t, at)
+			if alert := h.last(t); alert == nil || alert.New == 0 || len(alert.Failures) > 0 {
+				t.Errorf("%+v", alert)
+			}
+		})
+	}
+	if len(h.ids) == 0 || strings.Contains(fmt.Sprint(h.ids), s.world.Credential(schema.Whop)) {
+		t.Errorf("ids %v", h.ids)
+	}
+	s.must(t, "verify")
+	golden(t, "alerts.txt", texts.String())
+}
+
+// post is a mail server.
+type post struct {
+	listener net.Listener
+	tls      *tls.Config // nil: it offers none
+	mails    chan string
+}
+
+func newPost(t *testing.T, config *tls.Config) *post {
+	t.Helper()
+	listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &post{listener, config, make(chan string, 10)}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			p.talk(c)
+		}
+	}()
+	t.Cleanup(func() { _ = listener.Close(); <-done })
+	return p
+}
+
+// talk receives one mail.
+func (p *post) talk(c net.Conn) {
+	defer func() { _ = c.Close() }()
+	in, secure := bufio.NewReader(c), false
+	say := func(lines ...string) { _, _ = io.WriteString(c, strings.Join(lines, "\r\n")+"\r\n") }
+	say("220 post")
+	for {
+		line, err := in.ReadString('\n')
+		if err != nil {
+			return
+		}
+		switch word, _, _ := strings.Cut(strings.TrimSpace(line), " "); strings.ToUpper(word) {
+		case "EHLO":
+			switch {
+			case secure:
+				say("250-post", "250 AUTH PLAIN")
+			case p.tls != nil:
+				say("250-post", "250 STARTTLS")
+			default:
+				say("250 post")
+			}
+		case "STARTTLS":
+			say("220 go on")
+			c = tls.Server(c, p.tls)
+			in, secure = bufio.NewReader(c), true
+		case "AUTH":
+			say("235 welcome")
+		case "DATA":
+			say("354 go on")
+			var mail strings.Builder
+			for {
+				line, err := in.ReadString('\n')
+				if err != nil {
+					return
+				}
+				if line == ".\r\n" {
+					break
+				}
+				mail.WriteString(line)
+			}
+			p.mails <- mail.String()
+			say("250 received")
+		case "QUIT":
+			say("221 goodbye")
+			return
+		default:
+			say("250 well")
+		}
+	}
+}
+
+func TestNotify_Mail(t *testing.T) {
+	certified := httptest.NewTLSServer(http.NotFoundHandler()) // it has a certificate for 127.0.0.1
+	defer certified.Close()
+	ca := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: certified.Certificate().Raw}))
+	s := newSite(t, sandbox.Config{Seed: 2, Transactions: 300}, nil)
+	secure, plain := newPost(t, &tls.Config{Certificates: certified.TLS.Certificates, MinVersion: tls.VersionTLS12}), newPost(t, nil)
+	path := filepath.Join(s.dir, "tieout.yaml")
+	before, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	to := func(p *post, more string) {
+		t.Helper()
+		if err := os.WriteFile(path, before, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		s.notify(t, fmt.Sprintf("notify: {mail: {server: '%s', from: tieout@example.com, to: [ann@example.com], user: tieout, password: {file: mail.key}%s}}\n", p.listener.Addr(), more),
+			map[string]string{"mail.key": "open sesame", "own.pem": ca})
+	}
+	t.Run("IsNotSentWithoutTLS", func(t *testing.T) {
+		to(plain, "")
+		code, stderr := s.night(t, testNow)
+		if code != exitDone || !strings.Contains(stderr, "nobody could be told by mail") || len(plain.mails) > 0 {
+			t.Errorf("exit %d\n%s", code, stderr)
+		}
+	})
+	t.Run("IsNotSentToAServerThatNobodyCertified", func(t *testing.T) {
+		to(secure, "")
+		code, stderr := s.night(t, testNow)
+		if code != exitDone || !strings.Contains(stderr, "certificate") || len(secure.mails) > 0 {
+			t.Errorf("exit %d\n%s", code, stderr)
+		}
+	})
+	t.Run("CarriesTheWorkbook", func(t *testing.T) {
+		to(secure, ", ca_file: own.pem")
+		code, stderr := s.night(t, testNow)
+		if code != exitDone || stderr != "" || len(secure.mails) != 1 {
+			t.Fatalf("exit %d, %d mails\n%s", code, len(secure.mails), stderr)
+		}
+		mail := <-secure.mails
+		for _, want := range []string{"Subject: tieout, Sandbox Inc.: ", "new findings", "tieout.xlsx", "Root of the hash chain: ", "<ann@example.com>"} {
+			if !strings.Contains(mail, want) {
+				t.Errorf("%q is not in\n%.3000s", want, mail)
+			}
+		}
+		if strings.Contains(mail, "open sesame") {
+			t.Error("it tells the password")
+		}
+	})
+	t.Run("CarriesNoneWhereSoConfigured", func(t *testing.T) {
+		to(secure, ", ca_file: own.pem, attach: false")
+		if _, err := s.world.Plant("balance"); err != nil {
+			t.Fatal(err)
+		}
+		s.night(t, testNow.Add(24*time.Hour))
+		if mail := <-secure.mails; strings.Contains(mail, "filename") || !strings.Contains(mail, "new finding") {
+			t.Errorf("%.3000s", mail)
+		}
+	})
+}
+
+var update = flag.Bool("update", false, "rewrite the golden files")
+
+// golden compares a text with a file of testdata.
+func golden(t *testing.T, name, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", name)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(strings.Split(string(want), "\n"), strings.Split(got, "\n")); diff != "" {
+		t.Errorf("%s, want -, got +:\n%s", name, diff)
+	}
+}
