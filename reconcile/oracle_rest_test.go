@@ -178,7 +178,7 @@ func (o *oracle) staleAndVanished() []schema.Outcome {
 		if !o.in(e.OccurredAt) {
 			continue
 		}
-		if e.Status == schema.Pending && e.Kind != schema.TopUp && !o.graceEnds(e.OccurredAt, o.cfg.StalePendingDays+1).After(o.deadline()) {
+		if e.Status == schema.Pending && e.Kind != schema.TopUp && !o.takenBack(e) && !o.graceEnds(e.OccurredAt, o.cfg.StalePendingDays+1).After(o.deadline()) {
 			all = append(all, o.about(schema.StalePending, schema.Medium, e))
 		}
 		absent := slices.ContainsFunc(o.absences, func(a schema.Absence) bool { return a.Source == e.Source && a.ExternalID == e.ExternalID })
@@ -190,6 +190,26 @@ func (o *oracle) staleAndVanished() []schema.Outcome {
 		}
 	}
 	return all
+}
+
+// takenBack says of a pending entry that it takes back another one that is pending, or is taken back whole by such.
+func (o *oracle) takenBack(e schema.Entry) bool {
+	back := func(r, of schema.Entry) bool {
+		return r.Source == of.Source && r.LinkedID == of.ExternalID && r.Kind == schema.Reversal && of.Kind == schema.Purchase && r.Status == schema.Pending && of.Status == schema.Pending
+	}
+	sum, reversals := e.Amount.Minor(), 0
+	for _, x := range o.entries {
+		if back(e, x) {
+			return true
+		}
+		if back(x, e) {
+			reversals++
+			if x.Amount.Currency() == e.Amount.Currency() {
+				sum += x.Amount.Minor()
+			}
+		}
+	}
+	return reversals > 0 && sum >= 0
 }
 
 // closed is since when a card is certainly closed: the last list says so, and it is the provider's date or, without one,

@@ -265,6 +265,14 @@ func (m *maker) entry(s Source, c schema.Card) {
 		e.ExternalID, e.OccurredAt = m.id("t"), e.OccurredAt.Add(pick(m.Rand, 0, 20*time.Second, time.Minute, time.Minute+time.Second))
 		m.entries = append(m.entries, e)
 	}
+	if e.Kind == schema.Purchase && e.Status == schema.Pending {
+		for range m.IntN(3) { // and taken back, in part or whole
+			r := e
+			r.ExternalID, r.Kind, r.LinkedID, r.Reference = m.id("v"), schema.Reversal, e.ExternalID, ""
+			r.OccurredAt, r.Amount = e.OccurredAt.Add(time.Hour), usd(pick(m.Rand, 100, -minor/2, -minor))
+			m.entries = append(m.entries, r)
+		}
+	}
 	if m.one(25) {
 		m.absences = append(m.absences, schema.Absence{Source: e.Source, ExternalID: e.ExternalID, LastRead: m.middle, NoticedAt: m.middle})
 	}

@@ -7,10 +7,12 @@ import (
 	"time"
 
 	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/money"
 )
 
-// stalePending finds entries that have been pending for longer than the configured number of days. Top-ups are
-// orphan-topup's business.
+// stalePending finds entries that have been pending for longer than the configured number of days, but for purchases that
+// pending reversals of them take back whole: nothing is outstanding, and nothing more will come of either. A reversal is part
+// of the purchase that it names, and no finding beside it. Top-ups are orphan-topup's business.
 type stalePending struct{ cfg Config }
 
 func (stalePending) Code() schema.FindingCode { return schema.StalePending }
@@ -21,12 +23,17 @@ func (c stalePending) Run(ctx context.Context, v schema.View, p schema.Period) i
 		if err != nil {
 			return nil, err
 		}
-		var all []schema.Outcome
+		var pending []schema.Entry
 		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Statuses: []schema.Status{schema.Pending}}) {
 			if err != nil {
 				return nil, fmt.Errorf("read entries: %w", err)
 			}
-			if e.Kind == schema.TopUp || !inPeriod(p, e.OccurredAt) {
+			pending = append(pending, e)
+		}
+		settled := takenBack(pending)
+		var all []schema.Outcome
+		for _, e := range pending {
+			if e.Kind == schema.TopUp || !inPeriod(p, e.OccurredAt) || settled[cardKey{e.Source, e.ExternalID}] {
 				continue
 			}
 			if _, over := graceOver(p, e.OccurredAt, c.cfg.StalePendingDays+1); !over {
@@ -46,4 +53,28 @@ func (c stalePending) Run(ctx context.Context, v schema.View, p schema.Period) i
 		}
 		return all, nil
 	})
+}
+
+// takenBack are, of pending entries, the reversals that name another of them, and the purchases of which these leave nothing.
+func takenBack(pending []schema.Entry) map[cardKey]bool {
+	rest := map[cardKey]money.Amount{}
+	for _, e := range pending {
+		if e.Kind == schema.Purchase {
+			rest[cardKey{e.Source, e.ExternalID}] = e.Amount
+		}
+	}
+	settled := map[cardKey]bool{}
+	for _, e := range pending {
+		of := cardKey{e.Source, e.LinkedID}
+		held, ok := rest[of]
+		if !ok || e.Kind != schema.Reversal {
+			continue
+		}
+		settled[cardKey{e.Source, e.ExternalID}] = true
+		if left, err := held.Add(e.Amount); err == nil { // of another currency, or too large: the purchase stays as it is
+			rest[of] = left
+			settled[of] = left.Sign() >= 0
+		}
+	}
+	return settled
 }

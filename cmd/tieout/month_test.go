@@ -13,25 +13,21 @@ import (
 // people spend, limits are changed. Each night's findings are the key's, and each disagreement is one finding from the first
 // night of it to the last.
 func TestNightly_AMonth(t *testing.T) {
-	for seed := uint64(1); seed <= 2; seed++ {
-		t.Run(fmt.Sprintf("Seed%d", seed), func(t *testing.T) {
-			t.Parallel()
-			seen := &witnesses{counts: map[string]int{}}
-			s := newSimulation(t, seed, seen)
-			s.calm = true
-			for night := 0; night < 30 && !t.Failed(); night++ {
-				if night > 0 {
-					s.live()
-				}
-				s.night(night)
-			}
-			t.Log(seen)
-			for _, what := range []string{"plants", "findings that appeared later", "findings that were mended", "findings of more than one night"} {
-				if seen.counts[what] == 0 {
-					t.Errorf("no night had %s", what)
-				}
-			}
-		})
+	t.Parallel()
+	seen := &witnesses{counts: map[string]int{}}
+	s := newSimulation(t, 1, seen)
+	s.calm = true
+	for night := 0; night < 30 && !t.Failed(); night++ {
+		if night > 0 {
+			s.live()
+		}
+		s.night(night)
+	}
+	t.Log(seen)
+	for _, what := range []string{"plants", "findings that appeared later", "findings that were mended", "findings of more than one night"} {
+		if seen.counts[what] == 0 {
+			t.Errorf("no night had %s", what)
+		}
 	}
 }
 
