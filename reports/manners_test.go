@@ -314,3 +314,140 @@ func TestWorkbook_HasNothingThatProgramsDistrust(t *testing.T) {
 		t.Errorf("properties %+v", p)
 	}
 }
+
+// textOf is all that a sheet holds, cell by cell; numbers are as they are held.
+func (w workpaper) textOf(t *testing.T, sheet string) string {
+	t.Helper()
+	rows, err := w.GetRows(sheet, excelize.Options{RawCellValue: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []string
+	for _, row := range rows {
+		all = append(all, strings.Join(row, "|"))
+	}
+	return strings.Join(all, "\n")
+}
+
+// leads is where the cells of a sheet lead, by their text.
+func (w workpaper) leads(t *testing.T, sheet string) map[string]string {
+	t.Helper()
+	rows, err := w.GetRows(sheet)
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]string{}
+	for r, row := range rows {
+		for c, text := range row {
+			at, err := excelize.CoordinatesToCellName(c+1, r+1)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if linked, target, err := w.GetCellHyperLink(sheet, at); err != nil {
+				t.Fatal(err)
+			} else if linked {
+				all[text] = target
+			}
+		}
+	}
+	return all
+}
+
+func TestCover_AnswersWhatIsAskedFirst(t *testing.T) {
+	w := newWorkpaper(t)
+	text := w.textOf(t, "Cover")
+	for _, want := range []string{
+		"Entity|Acme & Daughters Inc.", "Period|2026-08-01 to 2026-08-31", "Accounting zone|America/New_York", "Cut-off|entries belong to the period by when they occurred; 2 entries were posted on the other side",
+		"As of run|8 (reconcile, 2026-09-05 07:05:00)", "Version|tieout v0.1.0", "Hash chain root|5f1b0c6e6f6c8b2c2d9a54f05c0d6ad5f2b4a1e6e1f3b8d7c6a5948372615049",
+		"bitnob-main|bitnob|INCOMPLETE|transactions: not complete", "slash-main|slash|COMPLETE", "Conclusion\nINCOMPLETE\nThe period cannot be concluded for bitnob-main", "Sign-off\n|Name|Date|Signature\nPrepared by\nReviewed by",
+		"Checks of the workbook|0.000|",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %q", want)
+		}
+	}
+	leads := w.leads(t, "Cover")
+	for _, sheet := range w.names[1:] {
+		if leads[sheet] != "'"+sheet+"'!A1" {
+			t.Errorf("%s: leads to %q", sheet, leads[sheet])
+		}
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}
+
+func TestSummary_DrawsAndChecks(t *testing.T) {
+	w := newWorkpaper(t)
+	charts := ""
+	for name, part := range w.parts {
+		if strings.HasPrefix(name, "xl/charts/chart") {
+			charts += part
+		}
+	}
+	for _, want := range []string{"Spend by day and source, USD", "Findings that are open or acknowledged, by check", "Largest drifts: provider less ledger, USD"} {
+		if strings.Count(charts, want) != 1 {
+			t.Errorf("%d charts %q", strings.Count(charts, want), want)
+		}
+	}
+	text := w.textOf(t, "Summary")
+	for _, want := range []string{"0–30 days|31–60 days|61–90 days|91–180 days|> 180 days", "\n0.000|CF|Ledger + reconciling items + unexplained = provider", "\n0.00|F|Net of all sources in USD"} {
+		if !strings.Contains(text, want) {
+			t.Errorf("lacks %q", want)
+		}
+	}
+	_, checks, _ := strings.Cut(text, "What must agree\n")
+	checks, _, _ = strings.Cut(checks, "\n\n")
+	for line := range strings.Lines(checks) {
+		if !regexp.MustCompile(`^0(\.0+)?\|(CF|F|AG|HT|RP)\|`).MatchString(line) {
+			t.Errorf("not zero: %s", line)
+		}
+	}
+	if n := strings.Count(checks, "\n"); n < 10 {
+		t.Errorf("%d checks", n)
+	}
+	input, _ := august(t)
+	input.AgeBuckets = []int{7, 14}
+	f, err := gather(t.Context(), input)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := fmt.Sprint(f.ageNames()); got != "[0–7 days 8–14 days > 14 days]" {
+		t.Errorf("ages of the configuration: %s", got)
+	}
+	if t.Failed() {
+		t.Log(text)
+	}
+}
+
+// TestFindingSheets_LeadToTheirEvidence: from a finding to its card and entries, and from an entry back to its findings.
+func TestFindingSheets_LeadToTheirEvidence(t *testing.T) {
+	w := newWorkpaper(t)
+	for sheet, want := range map[string][]string{
+		"Limit breaches": {"Travel", "'Cards'!A"}, "Orphan top-ups": {"bitnob-main/t2", "'Ledger'!A"}, "Balance drift": {"bitnob-main/p1", "'Ledger'!A"}, "Roll-forward": {"=HYPERLINK(\"http://evil\")", "'Cards'!A"},
+	} {
+		target := w.leads(t, sheet)[want[0]]
+		there, at, ok := strings.Cut(target, "!")
+		if !ok || !strings.HasPrefix(target, want[1]) {
+			t.Errorf("%s: %q leads to %q, want %s", sheet, want[0], target, want[1])
+			continue
+		}
+		rows, err := w.GetRows(strings.Trim(there, "'"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, row, err := excelize.CellNameToCoordinates(at)
+		if err != nil || row > len(rows) || !slices.Contains(rows[row-1], want[0]) {
+			t.Errorf("%s: %q leads to row %s, where it is not (%v)", sheet, want[0], at, err)
+		}
+	}
+	back := 0
+	for _, target := range w.leads(t, ledgerSheet) {
+		if strings.HasPrefix(target, "'Orphan top-ups'!") || strings.HasPrefix(target, "'Balance drift'!") {
+			back++
+		}
+	}
+	if back < 2 {
+		t.Errorf("%d entries lead to their findings", back)
+	}
+}
