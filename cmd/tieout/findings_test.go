@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"os/user"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -164,6 +165,12 @@ func TestFindings_LiveFromNightToNight(t *testing.T) {
 	}
 	if _, ok := s.findings(t, "--as-of-run", accepted, "--status", "accepted")[f.ID]; !ok {
 		t.Errorf("as of run %s it was not accepted", accepted)
+	}
+	s.must(t, "findings", "ack", f.ID) // who does not say a name is who the system says
+	if me, err := user.Current(); err == nil {
+		if h := s.shown(t, f.ID).History; h[len(h)-1].By != me.Username {
+			t.Errorf("by %q, want %q", h[len(h)-1].By, me.Username)
+		}
 	}
 	s.must(t, "verify")
 }

@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/shopspring/decimal"
 
 	"github.com/tieout/tieout/extract/sandbox"
 	"github.com/tieout/tieout/reconcile"
@@ -30,6 +31,7 @@ type month struct {
 	alterations []alteration
 	plans       []*plan
 	cards, rows map[string]string // ids, by the names of this test
+	footed      int               // planned differences that stood on a roll-forward
 }
 
 // nights are those from one up to another, which is the first one on which all is well again.
@@ -334,11 +336,49 @@ func (m *month) check(t *testing.T, began map[string]bool) {
 			t.Errorf("night %d: %v must be %d finding (%s, %s since %s): %v", m.night, p, want, p.id, now, p.since, found)
 		}
 	}
+	m.foots(t, out)
 	for _, row := range rows {
 		if id := row["finding_id"]; m.night == 0 {
 			began[id] = !known[id]
 		} else if !began[id] && !known[id] {
 			t.Errorf("night %d: nobody planned %v", m.night, row)
+		}
+	}
+}
+
+// foots adds up the roll-forward of each figure, and holds since when it differs against the plans.
+func (m *month) foots(t *testing.T, out string) {
+	t.Helper()
+	since := map[string]string{}
+	for _, p := range m.plans {
+		if p.have(m.night) && p.columns["code"] == string(schema.BalanceDrift) {
+			since[p.id] = p.since
+		}
+	}
+	for _, row := range table(t, filepath.Join(out, "roll_forward.csv")) {
+		sum := func(columns ...string) (total decimal.Decimal) {
+			for _, column := range columns {
+				total = total.Add(decimal.RequireFromString(row[column]))
+			}
+			return total
+		}
+		if row["opening"] != "" {
+			moved := sum("opening", "outside_the_period", "topups", "withdrawals", "purchases_fees", "refunds_reversals", "other")
+			if row["figure"] != "balance" {
+				moved = moved.Neg() // spend is positive
+			}
+			if !moved.Equal(sum("expected")) {
+				t.Errorf("night %d: the movements are %s: %v", m.night, moved, row)
+			}
+		}
+		if row["verdict"] != "not checkable" && (!sum("actual").Sub(sum("expected")).Equal(sum("difference")) || !sum("difference").Equal(sum("explained", "unexplained"))) {
+			t.Errorf("night %d: the difference does not foot: %v", m.night, row)
+		}
+		if want, ok := since[row["finding_id"]]; ok && row["verdict"] == "differs" {
+			if row["differs_since"] != want {
+				t.Errorf("night %d: it differs since %s, want %s: %v", m.night, row["differs_since"], want, row)
+			}
+			m.footed++
 		}
 	}
 }
@@ -370,6 +410,9 @@ func TestNightly_AMonthAsPlanned(t *testing.T) {
 		m.wait(t, 12*time.Hour)
 		m.happens(t)
 		m.wait(t, 12*time.Hour)
+	}
+	if m.footed < 20 {
+		t.Errorf("only %d differences stood on a roll-forward", m.footed)
 	}
 	codes := map[string]bool{}
 	for _, p := range m.plans {
