@@ -179,7 +179,7 @@ func (o *oracle) compareBalance(d slowDrift, f schema.Figure) slowDrift {
 	for _, obs := range d.a.observations { // the last one that agreed, and is not zero, and after which all is known
 		for _, f := range o.stated(obs, schema.Balance) {
 			actual, err := o.balance(d.a, f)
-			if err == nil && obs.ObservedAt.Before(d.observed) && actual.Sign() != 0 && o.complete(d.a.card.Source, obs.ObservedAt, d.observed) &&
+			if err == nil && !otherCurrency(d.a, actual.Currency()) && obs.ObservedAt.Before(d.observed) && actual.Sign() != 0 && o.complete(d.a.card.Source, obs.ObservedAt, d.observed) &&
 				o.near(actual.Minor(), sumsAt(d.a, schema.Balance, time.Time{}, obs.ObservedAt)[0], actual.Currency()) {
 				d.unclear, d.rolled, d.from = false, obs.ObservedAt, obs.ObservedAt
 			}
