@@ -102,7 +102,7 @@ type monthKey struct {
 
 func (m monthly) key(e schema.Entry) monthKey {
 	at := e.OccurredAt.In(m.zone)
-	return monthKey{e.Source, e.Amount.Currency(), time.Date(at.Year(), at.Month(), 1, 0, 0, 0, 0, m.zone).UTC()}
+	return monthKey{e.Source, e.Amount.Currency(), schema.StartOfDay(at.Year(), at.Month(), 1, m.zone)}
 }
 
 func (m monthly) touch(c schema.Change) {

@@ -20,9 +20,10 @@ func (p *Pipeline) DefaultPeriod() schema.Window {
 	for _, s := range p.Sources {
 		longest = max(longest, s.LookbackDays)
 	}
-	day := now.In(p.Zone).AddDate(0, 0, -days-longest)
+	year, month, day := now.In(p.Zone).Date()
+	first := time.Date(year, month, day-days-longest, 0, 0, 0, 0, time.UTC)
 	// A microsecond past now: what is observed now lies in the period.
-	return schema.Window{From: time.Date(day.Year(), day.Month(), 1, 0, 0, 0, 0, p.Zone).UTC(), To: now.Add(time.Microsecond)}
+	return schema.Window{From: schema.StartOfDay(first.Year(), first.Month(), 1, p.Zone), To: now.Add(time.Microsecond)}
 }
 
 // ReconcileResult is what the checks found.

@@ -15,21 +15,9 @@ func civil(year int, month time.Month, day int) time.Time {
 // dateOf is the civil date of an instant in a zone.
 func dateOf(t time.Time, zone *time.Location) time.Time { return civil(t.In(zone).Date()) }
 
-// startOfDate is the first instant at which the clocks of a zone show 00:00 of a civil date or later: where 00:00 is
-// skipped, the instant of the jump; where it comes twice, the first.
+// startOfDate is the first instant of a civil date in a zone.
 func startOfDate(date time.Time, zone *time.Location) time.Time {
-	for at := date.Add(-26 * time.Hour).In(zone); ; { // no offset reaches 26 hours: at is before the date everywhere
-		_, offset := at.Zone()
-		_, end := at.ZoneBounds()
-		start := date.Add(-time.Duration(offset) * time.Second)
-		if start.Before(at) {
-			start = at
-		}
-		if end.IsZero() || start.Before(end) {
-			return start.UTC()
-		}
-		at = end
-	}
+	return schema.StartOfDay(date.Year(), date.Month(), date.Day(), zone)
 }
 
 // calendar cuts time into the windows of a limit that resets at local midnights.

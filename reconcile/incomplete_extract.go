@@ -68,7 +68,7 @@ func (c incompleteExtract) Run(ctx context.Context, v schema.View, p schema.Peri
 // transactions says what is missing up to the earlier of now and the period's end with the look-back, since providers
 // filter by other times than an entry's; empty: nothing is.
 func (c incompleteExtract) transactions(f *schema.Finding, s Source, p schema.Period, covered coverage) string {
-	wanted := schema.Window{From: p.From, To: p.To.AddDate(0, 0, s.LookbackDays)}
+	wanted := schema.Window{From: p.From, To: daysAfter(p.To, s.LookbackDays, p.Zone)}
 	if s.Start.After(wanted.From) {
 		wanted.From = s.Start
 	}

@@ -283,7 +283,10 @@ func (o *oracle) unknownCards() []schema.Outcome {
 	done := map[[2]string]bool{}
 	for _, e := range o.entries { // by time within a card
 		_, known := o.card(e.Source, e.CardID, e.CardAltID)
-		listed := slices.ContainsFunc(o.cards, func(c schema.Card) bool { return c.Source == e.Source })
+		listed := slices.ContainsFunc(o.cards, func(c schema.Card) bool { return c.Source == e.Source }) ||
+			slices.ContainsFunc(o.completeness, func(c schema.Completeness) bool {
+				return c.Source == e.Source && c.Stream == schema.Cards && c.Verdict == schema.VerdictComplete
+			})
 		if known || !listed || e.CardID == "" || !o.in(e.OccurredAt) || done[[2]string{e.Source, e.CardID}] {
 			continue
 		}
@@ -435,7 +438,7 @@ func (o *oracle) incompletes() []schema.Outcome {
 				f.PeriodFrom, f.PeriodTo, f.SubjectAt = o.deadline(), o.deadline(), o.subject(o.deadline())
 			default:
 				from := slices.MaxFunc([]time.Time{o.period.From, s.Start}, time.Time.Compare)
-				to := slices.MinFunc([]time.Time{o.period.To.AddDate(0, 0, s.LookbackDays), o.period.Now}, time.Time.Compare)
+				to := slices.MinFunc([]time.Time{o.period.To.In(o.period.Zone).AddDate(0, 0, s.LookbackDays), o.period.Now}, time.Time.Compare)
 				// The first instant that is not covered is the start, or an end of what is.
 				ends := []time.Time{from}
 				for _, c := range o.completeness {

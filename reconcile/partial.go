@@ -51,7 +51,7 @@ func (c caveats) add(f *schema.Finding) {
 	case f.Code == schema.LimitBreach && f.Reason == computedOverLimit:
 		w := schema.Window{From: f.PeriodFrom, To: c.period.Now}
 		// Rows that happened in the window are listed later, when they post.
-		if end := f.PeriodTo.AddDate(0, 0, c.lookback[f.Source]); !f.PeriodTo.IsZero() && end.Before(w.To) {
+		if end := daysAfter(f.PeriodTo, c.lookback[f.Source], c.period.Zone); !f.PeriodTo.IsZero() && end.Before(w.To) {
 			w.To = end
 		}
 		if c.transactions(f, w, "from the window's beginning on", "the spend may be more") {

@@ -30,6 +30,14 @@ func deadline(p schema.Period) time.Time {
 	return p.To
 }
 
+// daysAfter is a number of calendar days of a zone after an instant: after the start of a day, the start of another.
+func daysAfter(t time.Time, days int, zone *time.Location) time.Time {
+	if date := dateOf(t, zone); startOfDate(date, zone).Equal(t) {
+		return startOfDate(date.AddDate(0, 0, days), zone)
+	}
+	return t.In(zone).AddDate(0, 0, days).UTC()
+}
+
 // graceOver says whether a number of calendar days of the accounting zone after an instant's day are over, and when they
 // ended or will end.
 func graceOver(p schema.Period, t time.Time, days int) (time.Time, bool) {

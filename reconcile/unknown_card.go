@@ -9,7 +9,8 @@ import (
 )
 
 // unknownCard finds entries on cards that no card list contains: one finding for each such card. Rows that name no card
-// are none. A source of which no card is known was never listed, which is incomplete-extract's business.
+// are none. A source whose cards were never listed is
+// incomplete-extract's business.
 type unknownCard struct{}
 
 func (unknownCard) Code() schema.FindingCode { return schema.UnknownCard }
@@ -20,9 +21,9 @@ func (c unknownCard) Run(ctx context.Context, v schema.View, p schema.Period) it
 		if err != nil {
 			return nil, err
 		}
-		listed := map[string]bool{}
-		for key := range cards.byID {
-			listed[key.source] = true
+		listed, err := listedSources(ctx, v, cards)
+		if err != nil {
+			return nil, err
 		}
 		type group struct {
 			first   schema.Entry // in the period
@@ -69,4 +70,21 @@ func (c unknownCard) Run(ctx context.Context, v schema.View, p schema.Period) it
 		}
 		return all, nil
 	})
+}
+
+// listedSources are those of which some card is known, or whose list was read to its end and held none.
+func listedSources(ctx context.Context, v schema.View, cards cardIndex) (map[string]bool, error) {
+	listed := map[string]bool{}
+	for key := range cards.byID {
+		listed[key.source] = true
+	}
+	for r, err := range v.Completeness.Completeness(ctx) {
+		if err != nil {
+			return nil, fmt.Errorf("read completeness: %w", err)
+		}
+		if r.Stream == schema.Cards && r.Verdict == schema.VerdictComplete {
+			listed[r.Source] = true
+		}
+	}
+	return listed, nil
 }

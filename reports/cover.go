@@ -22,10 +22,10 @@ func stamp(t time.Time, zone *time.Location) string {
 func periodText(p schema.Period) string {
 	from, to := p.From.In(p.Zone), p.To.In(p.Zone)
 	midnight := func(t time.Time) bool {
-		return t.Equal(time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, p.Zone))
+		return t.Equal(schema.StartOfDay(t.Year(), t.Month(), t.Day(), p.Zone))
 	}
 	if midnight(from) && midnight(to) {
-		return from.Format(time.DateOnly) + " to " + to.AddDate(0, 0, -1).Format(time.DateOnly)
+		return from.Format(time.DateOnly) + " to " + to.Add(-time.Microsecond).Format(time.DateOnly)
 	}
 	return stamp(from, p.Zone) + " to " + stamp(to, p.Zone)
 }

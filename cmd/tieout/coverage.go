@@ -192,11 +192,13 @@ const (
 // draw draws a window, the latest part of it where it is very long. Neither kind of windows needs to be in order.
 func draw(w schema.Window, complete, begun []schema.Window, zone *time.Location) marks {
 	m := marks{Unit: "day"}
-	layout, step := time.DateOnly, func(t time.Time, n int) time.Time { return time.Date(t.Year(), t.Month(), t.Day()+n, 0, 0, 0, 0, zone) }
+	layout, step := time.DateOnly, func(t time.Time, n int) time.Time {
+		return schema.StartOfDay(t.Year(), t.Month(), t.Day()+n, zone).In(zone)
+	}
 	if w.To.Sub(w.From) > mostDays*24*time.Hour {
 		m.Unit, layout = "month", "2006-01"
 		step = func(t time.Time, n int) time.Time {
-			return time.Date(t.Year(), t.Month()+time.Month(n), 1, 0, 0, 0, 0, zone)
+			return schema.StartOfDay(t.Year(), t.Month()+time.Month(n), 1, zone).In(zone)
 		}
 	}
 	last := step(w.To.Add(-time.Microsecond).In(zone), 0)

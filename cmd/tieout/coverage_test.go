@@ -16,6 +16,10 @@ func TestDraw(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	santiago, err := time.LoadLocation("America/Santiago")
+	if err != nil {
+		t.Fatal(err)
+	}
 	at := func(text string, zone *time.Location) time.Time {
 		for _, layout := range []string{time.DateOnly, "2006-01-02T15:04"} {
 			if parsed, err := time.ParseInLocation(layout, text, zone); err == nil {
@@ -49,6 +53,9 @@ func TestDraw(t *testing.T) {
 		},
 		"DaysOfTheZoneAcrossAClockChange": {
 			newYork, "2026-10-31..2026-11-03", []string{"2026-10-31..2026-11-02"}, nil, marks{"day", "2026-10-31", "2026-11-02", "##."},
+		},
+		"DaysOfAZoneThatSkipsMidnight": {
+			santiago, "2026-09-05..2026-09-08", []string{"2026-09-05..2026-09-07"}, nil, marks{"day", "2026-09-05", "2026-09-07", "##."},
 		},
 		"Months": {
 			time.UTC, "2026-01-15..2026-06-10",

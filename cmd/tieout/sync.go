@@ -68,18 +68,21 @@ func dateFlags(cmd *cobra.Command, from, to *string) {
 // businessDays is the window of two inclusive business dates: from the first instant of one to the first instant after the
 // other. Days are calendar days of the zone and may have 23 or 25 hours.
 func businessDays(from, to string, zone *time.Location) (schema.Window, error) {
-	first, err := time.ParseInLocation(time.DateOnly, from, zone)
+	first, err := time.Parse(time.DateOnly, from)
 	if err != nil {
 		return schema.Window{}, usageError("--from %q: not a date such as 2026-08-01", from)
 	}
-	last, err := time.ParseInLocation(time.DateOnly, to, zone)
+	last, err := time.Parse(time.DateOnly, to)
 	if err != nil {
 		return schema.Window{}, usageError("--to %q: not a date such as 2026-08-31", to)
 	}
 	if last.Before(first) {
 		return schema.Window{}, usageError("--to %s lies before --from %s", to, from)
 	}
-	return schema.Window{From: first.UTC(), To: last.AddDate(0, 0, 1).UTC()}, nil
+	return schema.Window{
+		From: schema.StartOfDay(first.Year(), first.Month(), first.Day(), zone),
+		To:   schema.StartOfDay(last.Year(), last.Month(), last.Day()+1, zone),
+	}, nil
 }
 
 // printRead prints what a sync or a backfill did and turns its status into the exit status.

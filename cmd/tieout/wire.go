@@ -134,11 +134,11 @@ func (a *app) source(c Config, s SourceConfig) (pipeline.Source, error) {
 		}
 	}
 	if s.StartDate != "" {
-		start, err := time.ParseInLocation(time.DateOnly, s.StartDate, c.Zone)
+		start, err := time.Parse(time.DateOnly, s.StartDate)
 		if err != nil {
 			return source, fmt.Errorf("start_date: %w", err)
 		}
-		source.Start = start.UTC()
+		source.Start = schema.StartOfDay(start.Year(), start.Month(), start.Day(), c.Zone)
 	}
 	return source, nil
 }

@@ -293,7 +293,7 @@ func (l *reader) amount() money.Amount {
 func (l *reader) sentAt() (at time.Time, text string, dateOnly bool) {
 	text = l.sheet.date(l.need("sent_at"))
 	if day, err := time.Parse(time.DateOnly, text); err == nil {
-		at, dateOnly = startOfDay(day, l.zone), true
+		at, dateOnly = schema.StartOfDay(day.Year(), day.Month(), day.Day(), l.zone), true
 	} else if at, err = time.Parse(time.RFC3339, text); err != nil {
 		l.refuse("sent_at", show(text)+" is neither YYYY-MM-DD nor an RFC 3339 time with a zone, as 2026-08-01T09:30:00Z")
 		return time.Time{}, text, false
@@ -302,15 +302,6 @@ func (l *reader) sentAt() (at time.Time, text string, dateOnly bool) {
 		l.refuse("sent_at", show(text)+" is before 1970")
 	}
 	return at.UTC().Truncate(time.Microsecond), text, dateOnly
-}
-
-// startOfDay is the first instant of a calendar day: midnight, or what follows it where clocks skip midnight.
-func startOfDay(day time.Time, zone *time.Location) time.Time {
-	t := time.Date(day.Year(), day.Month(), day.Day(), 0, 0, 0, 0, zone)
-	if t.Day() != day.Day() {
-		_, t = t.ZoneBounds()
-	}
-	return t
 }
 
 // identity is the SHA-256 of the values of all columns and the ordinal among the lines of the file that have the same.
