@@ -3,6 +3,7 @@ package reconcile
 import (
 	"flag"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -50,6 +51,11 @@ func TestOracle(t *testing.T) {
 		}
 		countFacts(seen, truth)
 	}
+	var met []string
+	for _, name := range slices.Sorted(maps.Keys(seen)) {
+		met = append(met, fmt.Sprintf("%s %d", name, seen[name]))
+	}
+	t.Logf("%d worlds in which checks and oracle agree; they had: %s", *worlds, strings.Join(met, ", "))
 	if *worlds >= 1000 {
 		for _, name := range oracleCovers() {
 			if seen[name] < *worlds/200 {
