@@ -10,6 +10,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/normalize/books"
 	"github.com/tieout/tieout/schema"
 )
@@ -83,6 +84,9 @@ func (p *Pipeline) importFile(ctx context.Context, run schema.Run, file string) 
 	slices.SortStableFunc(refused, func(a, b books.LineError) int { return cmp.Compare(a.Line, b.Line) })
 	for _, e := range refused {
 		result.Refused = append(result.Refused, e.Error())
+	}
+	for i := range fundings {
+		fundings[i].Note = transport.Mask(fundings[i].Note) // people write card numbers there too
 	}
 	result.Rows = len(fundings)
 	// The absolute path names the file, so that the same file is the same from any working directory.

@@ -6,15 +6,22 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/normalize/review"
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/ledger"
 )
 
 // Decide stores what people decided about findings as one run, in one transaction. Where nothing would change there is no
-// run, and the returned one is zero. With whole, one refused decision keeps all of them from being stored.
+// run, and the returned one is zero. With whole, one refused decision keeps all of them from being stored. Card numbers in
+// notes are masked.
 func (p *Pipeline) Decide(ctx context.Context, decisions []schema.Decision, whole bool) (schema.Run, []ledger.Decided, error) {
+	decisions = slices.Clone(decisions)
+	for i := range decisions {
+		decisions[i].Note = transport.Mask(decisions[i].Note)
+	}
 	judged, err := p.Ledger.Judge(ctx, decisions)
 	if err != nil {
 		return schema.Run{}, nil, err

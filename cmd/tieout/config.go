@@ -296,6 +296,8 @@ func (r *configReader) keys(n *yaml.Node, known []string, name string, show bool
 // isNull says whether a key was given without a value.
 func isNull(n *yaml.Node) bool { return n.Kind == yaml.ScalarNode && n.Tag == "!!null" }
 
+func isEmptyList(n *yaml.Node) bool { return n.Kind == yaml.SequenceNode && len(n.Content) == 0 }
+
 // text reads a scalar that must not be empty.
 func (r *configReader) text(n *yaml.Node, name string) (string, bool) {
 	switch {
@@ -392,7 +394,7 @@ func (r *configReader) config(root *yaml.Node, cfg *Config) {
 	if n := keys["ledger"]; n != nil {
 		r.ledger(n, cfg)
 	}
-	if n := keys["reports"]; n != nil {
+	if n := keys["reports"]; n != nil && !isNull(n) {
 		r.reports(n, cfg)
 	}
 	if n := keys["sources"]; n != nil {
@@ -400,7 +402,7 @@ func (r *configReader) config(root *yaml.Node, cfg *Config) {
 	} else {
 		r.problem(root, "sources is missing; it lists the accounts to read")
 	}
-	if n := keys["fundings"]; n != nil {
+	if n := keys["fundings"]; n != nil && !isNull(n) && !isEmptyList(n) {
 		for _, pattern := range r.list(n, "fundings", r.pattern) {
 			cfg.Fundings = append(cfg.Fundings, r.underPattern(pattern))
 		}
@@ -408,10 +410,10 @@ func (r *configReader) config(root *yaml.Node, cfg *Config) {
 	if n := keys["checks"]; n != nil && !isNull(n) {
 		r.checks(n, cfg)
 	}
-	if n := keys["schedule"]; n != nil {
+	if n := keys["schedule"]; n != nil && !isNull(n) {
 		r.schedule(n, cfg)
 	}
-	if n := keys["notify"]; n != nil {
+	if n := keys["notify"]; n != nil && !isNull(n) {
 		r.notify(n, cfg)
 	}
 	if n := keys["metrics"]; n != nil {

@@ -395,6 +395,25 @@ func TestParseConfig_EscapesTheFolderInPatterns(t *testing.T) {
 	}
 }
 
+// TestParseConfig_SectionsWithNothingInThem: their lines may all be commented out.
+func TestParseConfig_SectionsWithNothingInThem(t *testing.T) {
+	t.Parallel()
+	want, err := parseConfig("tieout.yaml", []byte(minimal), testEnv, testFiles)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, section := range []string{"fundings: []", "fundings:", "reports:", "schedule:", "notify:", "checks:"} {
+		got, err := parseConfig("tieout.yaml", []byte(minimal+section+"\n"), testEnv, testFiles)
+		if err != nil {
+			t.Errorf("%s: %v", section, err)
+			continue
+		}
+		if got.Schedule.Nightly != want.Schedule.Nightly || got.Reports.Dir != want.Reports.Dir || len(got.Fundings) > 0 {
+			t.Errorf("%s: %+v, want the defaults", section, got)
+		}
+	}
+}
+
 func TestLoadConfig(t *testing.T) {
 	write := func(t *testing.T, dir, name, text string, mode os.FileMode) string {
 		t.Helper()
