@@ -6,20 +6,21 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/gofrs/flock"
 )
 
-// FileLock keeps other processes from writing to a ledger. The operating system gives it back when its owner dies, however
-// that happens.
-type FileLock struct{ lock *flock.Flock }
+// FileLock is the right to write to a ledger, held by one process at a time. The operating system gives it back when the
+// process ends, however it ends.
+type FileLock struct {
+	lock *flock.Flock
+	name string
+}
 
 // ErrLocked is in the error of a Lock that another process holds.
 var ErrLocked = errors.New("another process is writing to it")
-
-// noteDelay is how long a new owner may take to note itself: until then the owner before stands there.
-const noteDelay = 100 * time.Millisecond
 
 // Lock takes the lock of the ledger at path, or says who has it and since when. at is noted for the next who asks.
 func Lock(path string, at time.Time) (*FileLock, error) {
@@ -33,17 +34,43 @@ func Lock(path string, at time.Time) (*FileLock, error) {
 		return nil, fmt.Errorf("lock ledger (%s): %w", path, err)
 	}
 	if !ok {
-		time.Sleep(noteDelay)
-		owner, _ := os.ReadFile(name) // who holds it is a help, not a need
-		return nil, fmt.Errorf("lock ledger (%s): %w (%s): wait for it to end", path, ErrLocked,
-			strings.TrimSpace(string(owner)))
+		return nil, fmt.Errorf("lock ledger (%s): %w (%s): wait for it to end", path, ErrLocked, owner(name))
 	}
-	note := fmt.Sprintf("process %d since %s\n", os.Getpid(), at.UTC().Format(time.RFC3339))
+	note := fmt.Sprintf(noteForm+"\n", os.Getpid(), at.UTC().Format(time.RFC3339))
 	if err := os.WriteFile(name, []byte(note), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock ledger (%s): %w", path, err), lock.Unlock())
 	}
-	return &FileLock{lock}, nil
+	return &FileLock{lock, name}, nil
 }
 
 // Unlock gives the lock back.
-func (f *FileLock) Unlock() error { return f.lock.Unlock() }
+func (f *FileLock) Unlock() error {
+	return errors.Join(os.Truncate(f.name, 0), f.lock.Unlock())
+}
+
+// noteForm is what an owner notes.
+const noteForm = "process %d since %s"
+
+// owner is the note of who holds a lock. For a moment there may be none, or that of an owner that was killed: a new one
+// takes the lock first and notes itself then. Who holds it is a help, not a need.
+func owner(name string) string {
+	const tries, pause = 40, 50 * time.Millisecond
+	var note string
+	for range tries {
+		text, _ := os.ReadFile(name)
+		note = strings.TrimSpace(string(text))
+		var pid int
+		var since string
+		if n, _ := fmt.Sscanf(note, noteForm, &pid, &since); n == 2 && alive(pid) {
+			break
+		}
+		time.Sleep(pause)
+	}
+	return note
+}
+
+// alive says whether a process is not known to have ended.
+func alive(pid int) bool {
+	p, err := os.FindProcess(pid)
+	return err == nil && !errors.Is(p.Signal(syscall.Signal(0)), os.ErrProcessDone)
+}
