@@ -76,8 +76,8 @@ func (p *Pipeline) check(ctx context.Context, run schema.Run, w schema.Window, r
 	if err != nil {
 		return err
 	}
-	period := schema.Period{Window: w, Zone: p.Zone, Now: now}
-	set := ledger.FindingSet{Run: run.ID, Period: w}
+	period := schema.Period{Window: w, Zone: p.Zone, Now: upTo(w, now)}
+	set := ledger.FindingSet{Run: run.ID, Period: w, Judged: func(f schema.Finding) bool { return reconcile.Judges(period, f) }}
 	checks := reconcile.Checks(p.Checks)
 	for _, check := range checks {
 		set.Codes = append(set.Codes, check.Code())
@@ -148,6 +148,18 @@ func (p *Pipeline) openFindings(ctx context.Context, w schema.Window) (map[schem
 
 // freshness is how long after the end of a sync its reading still counts as reaching to now.
 const freshness = 15 * time.Minute
+
+// moment is the longest time from choosing a period up to now to asking the clock again.
+const moment = time.Minute
+
+// upTo is now over a period: its end where that was now a moment ago. A period that was chosen to reach up to now reaches up
+// to it, although the clock goes on while a command begins.
+func upTo(w schema.Window, now time.Time) time.Time {
+	if late := now.Sub(w.To); late > 0 && late < moment {
+		return w.To
+	}
+	return now
+}
 
 // knownTo is the instant that counts as now for a run: its own start or, right after a sync, the start of that sync, which is
 // how far the rows are known to reach. Otherwise no nightly run could ever be complete: it reconciles minutes after it read.

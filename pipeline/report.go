@@ -113,7 +113,7 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 	if r.AsOf == 0 && p.Now().Sub(asOf.FinishedAt) > freshness {
 		now = p.Now()
 	}
-	period := schema.Period{Window: r.Period, Zone: p.Zone, Now: now}
+	period := schema.Period{Window: r.Period, Zone: p.Zone, Now: upTo(r.Period, now)}
 	units, err := reconcile.BalanceUnits(ctx, view, period, cfg)
 	if err != nil {
 		return result, fmt.Errorf("report: %w", err)

@@ -49,6 +49,20 @@ func graceOver(p schema.Period, t time.Time, days int) (time.Time, bool) {
 // is a subject of such periods only.
 func current(p schema.Period) bool { return !p.To.Before(p.Now) }
 
+// Judges says whether the checks say anything of a finding over a period. Over one that does not reach up to now they are
+// silent about the present, and their silence resolves nothing.
+func Judges(p schema.Period, f schema.Finding) bool {
+	switch f.Code {
+	case schema.UnknownField:
+		return current(p)
+	case schema.IncompleteExtract:
+		return f.Subject == string(schema.Transactions) || current(p)
+	case schema.UnitMismatch:
+		return f.EntryID != "" || current(p)
+	}
+	return true
+}
+
 func found(f schema.Finding) schema.Outcome    { return schema.Outcome{Finding: &f} }
 func judged(j schema.Judgement) schema.Outcome { return schema.Outcome{Judgement: &j} }
 

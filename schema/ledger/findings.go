@@ -19,6 +19,8 @@ type FindingSet struct {
 	Codes        []schema.FindingCode // of the checks that ran to their end
 	Findings     []schema.Finding
 	NotCheckable []schema.Judgement // a finding about one of these keeps its status: not seeing it proves nothing
+
+	Judged func(schema.Finding) bool // whether the checks say anything of such a finding over the period; nil: of all
 }
 
 // FindingChanges says what saving a run's findings did.
@@ -230,7 +232,8 @@ func (s *saving) gone() error {
 		if err != nil {
 			return err
 		}
-		if s.seen[r.FindingID] || !slices.Contains(s.set.Codes, f.Code) || !f.In(s.set.Period) || unchecked(f, s.set.NotCheckable) {
+		if s.seen[r.FindingID] || !slices.Contains(s.set.Codes, f.Code) || !f.In(s.set.Period) || unchecked(f, s.set.NotCheckable) ||
+			s.set.Judged != nil && !s.set.Judged(f) {
 			continue
 		}
 		if event, happened := s.last[r.FindingID].Gone(f); happened {
