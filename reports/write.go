@@ -25,7 +25,13 @@ const (
 	workbookFile = "tieout.xlsx"
 	pageFile     = "report.html"
 	manifestFile = "manifest.json"
+
+	// unfinishedFile is the manifest of an earlier report while it is being replaced.
+	unfinishedFile = ".tieout-replaced.json"
 )
+
+// toolName is the program that a manifest names.
+const toolName = "tieout"
 
 // Manifest says what a report is of and which files it is made of.
 type Manifest struct {
@@ -57,7 +63,8 @@ func Formats() []string { return []string{"xlsx", "csv", "html"} }
 //
 // Everything is written beside its place first, so that a report that fails leaves the folder as it was. In a folder that
 // holds an earlier report its files are replaced, and those that this one does not have are removed: figures of two reports
-// never stand side by side. The manifest goes first and comes last; a folder without one is not finished.
+// never stand side by side. In any other folder nothing is removed. The manifest goes first and comes last; a folder without
+// one is not finished.
 func Write(ctx context.Context, dir string, in Input, formats []string) (Manifest, error) {
 	m, err := write(ctx, dir, in, formats)
 	if err != nil {
@@ -88,7 +95,7 @@ func write(ctx context.Context, dir string, in Input, formats []string) (m Manif
 
 	word, _ := facts.conclusion()
 	m = Manifest{
-		Tool: "tieout", Version: in.Version, Entity: in.Entity, Zone: in.Period.Zone.String(),
+		Tool: toolName, Version: in.Version, Entity: in.Entity, Zone: in.Period.Zone.String(),
 		PeriodFrom: in.Period.From.UTC().Format(time.RFC3339Nano), PeriodTo: in.Period.To.UTC().Format(time.RFC3339Nano),
 		AsOfRun: in.AsOf.ID, CheckedBy: in.Reconciled.ID, Root: in.Root, Conclusion: word.Text, Files: []File{},
 	}
@@ -135,8 +142,13 @@ func (m Manifest) encode(w io.Writer) error {
 
 // place moves the files of a finished report from temp into dir and removes what an earlier report left of the known files.
 func (m Manifest) place(temp, dir string, known []string) error {
-	if err := os.Remove(filepath.Join(dir, manifestFile)); err != nil && !errors.Is(err, os.ErrNotExist) {
-		return err
+	unfinished := filepath.Join(dir, unfinishedFile)
+	if earlier(dir) {
+		if err := os.Rename(filepath.Join(dir, manifestFile), unfinished); err != nil {
+			return err
+		}
+	} else if _, err := os.Lstat(unfinished); err != nil {
+		known = nil // what has a name of ours here was never ours
 	}
 	has := func(name string) bool {
 		return slices.ContainsFunc(m.Files, func(f File) bool { return f.Name == name })
@@ -154,7 +166,20 @@ func (m Manifest) place(temp, dir string, known []string) error {
 			return err
 		}
 	}
-	return os.Rename(filepath.Join(temp, manifestFile), filepath.Join(dir, manifestFile))
+	if err := os.Rename(filepath.Join(temp, manifestFile), filepath.Join(dir, manifestFile)); err != nil {
+		return err
+	}
+	if err := os.Remove(unfinished); err != nil && !errors.Is(err, os.ErrNotExist) {
+		return err
+	}
+	return nil
+}
+
+// earlier says whether a folder holds a finished report. A manifest may also be that of another program.
+func earlier(dir string) bool {
+	var m Manifest
+	data, err := os.ReadFile(filepath.Join(dir, manifestFile))
+	return err == nil && json.Unmarshal(data, &m) == nil && m.Tool == toolName
 }
 
 // writeFile writes one new file, to the disk, and says what it is.

@@ -9,6 +9,7 @@ import (
 	"errors"
 	"io/fs"
 	"iter"
+	"maps"
 	"math"
 	"os"
 	"os/exec"
@@ -160,6 +161,34 @@ func TestWrite_ReplacesAnEarlierReport(t *testing.T) {
 	}
 	if len(m.Files) != 1 || !strings.Contains(got["report.html"], "Other Ltd") {
 		t.Errorf("not replaced: %+v", m.Files)
+	}
+}
+
+func TestWrite_RemovesOnlyWhatAReportLeft(t *testing.T) {
+	input, _ := august(t)
+	for _, c := range []struct {
+		name, beside, text string // what the folder holds beside a ledger.csv
+		want               []string
+	}{
+		{"AFolderOfSomebodyElse", "notes.txt", "keep", []string{"ledger.csv", "manifest.json", "notes.txt", "report.html"}},
+		{"AManifestOfAnotherProgram", "manifest.json", `{"name": "app"}`, []string{"ledger.csv", "manifest.json", "report.html"}},
+		{"AReportThatWasKilledWhileItWasReplaced", unfinishedFile, `{"tool": "tieout"}`, []string{"manifest.json", "report.html"}},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			for name, text := range map[string]string{"ledger.csv": "mine", c.beside: c.text} {
+				if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if _, err := Write(t.Context(), dir, input, []string{"html"}); err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(c.want, slices.Sorted(maps.Keys(files(t, dir)))); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 
