@@ -299,6 +299,7 @@ func sourceResult(name string, streams []streamOutcome) SourceResult {
 // syncSource reads every stream of a source in the extractor's order.
 func (p *Pipeline) syncSource(ctx context.Context, run schema.Run, s Source) []streamOutcome {
 	var cards error
+	var listed map[uint64]struct{} // hashes of the ids on the list of cards; nil: it was not read to its end
 	return p.eachStream(ctx, s, func(stream schema.Stream) streamOutcome {
 		switch {
 		case byID(stream):
@@ -309,10 +310,15 @@ func (p *Pipeline) syncSource(ctx context.Context, run schema.Run, s Source) []s
 			if len(ids) == 0 && cards != nil { // to have asked for none of them would pass for complete
 				return failed(stream, fmt.Errorf("fetch %s (%s): no card is known, and the cards could not be listed", stream, s.Name))
 			}
+			if listed != nil { // a card that was deleted is answered 404, which would leave every later sync in doubt
+				ids = slices.DeleteFunc(ids, func(id string) bool { _, ok := listed[idHash(id)]; return !ok })
+			}
 			return p.fetch(ctx, run, s, stream, ids)
 		case stream == schema.Cards:
 			o := p.walk(ctx, run, s, stream, p.snapshot())
-			cards = o.err
+			if cards = o.err; o.Verdict == schema.VerdictComplete {
+				listed = o.met
+			}
 			return o
 		case stream == schema.Budgets:
 			return p.syncBudgets(ctx, run, s)
