@@ -140,7 +140,7 @@ func (p *Pipeline) ofKnownSources(ctx context.Context, file string, all []schema
 		}
 		refused = append(refused, books.LineError{
 			File: file, Line: f.Line, Column: "source",
-			Reason: fmt.Sprintf("%q is no source; the sources are %s, and an empty cell means any", f.Source, strings.Join(names, ", ")),
+			Reason: fmt.Sprintf("%q is no source; the sources are %s, and an empty cell means any", transport.Mask(f.Source), strings.Join(names, ", ")),
 		})
 	}
 	return known, refused, nil

@@ -3,6 +3,7 @@ package pipeline_test
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"github.com/tieout/tieout/schema"
@@ -14,11 +15,16 @@ const withPAN, withoutPAN = "paid with 4111 1111 1111 1111", "paid with [masked]
 func TestImportFundings_MasksCardNumbersInNotes(t *testing.T) {
 	l := fresh(t)
 	file := filepath.Join(t.TempDir(), "f.csv")
-	if err := os.WriteFile(file, []byte("reference,amount,currency,sent_at,note\nR1,1,USD,2026-08-01,"+withPAN+"\n"), 0o600); err != nil {
+	if err := os.WriteFile(file, []byte("reference,amount,currency,sent_at,source,note\n"+
+		"R1,1,USD,2026-08-01,,"+withPAN+"\nR2,1,USD,2026-08-01,4111111111111111,\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	if _, _, err := on(t, l, &issuer{}, now).ImportFundings(t.Context(), []string{file}); err != nil {
+	_, files, err := on(t, l, &issuer{}, now).ImportFundings(t.Context(), []string{file})
+	if err != nil {
 		t.Fatal(err)
+	}
+	if len(files[0].Refused) != 1 || strings.Contains(files[0].Refused[0], "4111") {
+		t.Errorf("refused: %q, want one line without the number", files[0].Refused)
 	}
 	n := 0
 	for f, err := range l.View(0).Fundings.Fundings(t.Context()) {
