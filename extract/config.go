@@ -22,6 +22,8 @@ type Config struct {
 	Credential        transport.Secret // required
 	PageSize          int              // rows a page; default and cap: each endpoint's largest
 	RequestsPerSecond float64          // default: within the provider's quota
+	MaxRequests       int64            // of all walks together; 0: any number
+	MaxTime           time.Duration    // of all walks together, from the first request on; 0: any
 	MaxPages          int              // pages of one walk before it is an error; default 100,000
 
 	AccountID   string   // Whop: the account (biz_…); exactly one of AccountID and UserID
@@ -30,8 +32,9 @@ type Config struct {
 	LegalEntity string   // Slash: sent as x-legal-entity, for user-scoped keys
 	Categories  []string // Slash: the transaction categories that are read; default card, fee
 
-	Now   func() time.Time                           // the recorded clock; required
-	Sleep func(context.Context, time.Duration) error // default: a timer; for tests
+	Now     func() time.Time                           // the recorded clock; required
+	Elapsed func() time.Duration                       // the monotonic clock; required with MaxTime
+	Sleep   func(context.Context, time.Duration) error // default: a timer; for tests
 
 	MaxPageBytes  int64         // of a page after decompression
 	HeaderTimeout time.Duration // until an answer begins
@@ -54,6 +57,8 @@ type Issuer struct {
 	// Scope names the settings that decide which of the provider's rows a source asks for; nil: there are none. The account
 	// that a credential belongs to is not among them, since a credential does not say it.
 	Scope func(Config) schema.Scope
+	// PerWindow is how many requests a walk over a window of transactions makes beside its pages; nil: none.
+	PerWindow func(Config) int
 }
 
 // Size is the page size of a list: the configured one, at most the list's largest.
@@ -85,5 +90,6 @@ func (i Issuer) Client(c Config, header http.Header, quotaWait time.Duration, re
 		RequestsPerSecond: c.RequestsPerSecond, QuotaWait: quotaWait, Remedies: remedies,
 		MaxBytes: c.MaxPageBytes, HeaderTimeout: c.HeaderTimeout, Timeout: c.Timeout, Attempts: c.Attempts,
 		MaxWait: c.MaxWait, Budget: c.RetryBudget, Now: c.Now, Sleep: c.Sleep, Base: c.Base,
+		MaxRequests: c.MaxRequests, MaxTime: c.MaxTime, Elapsed: c.Elapsed,
 	})
 }

@@ -32,6 +32,11 @@ type Source struct {
 	Start        time.Time             // history before it is not read; zero: everything the provider gives
 	FullScan     bool                  // the provider has no date filter, so every sync reads the whole history anyway
 	BalanceUnit  reconcile.BalanceUnit // empty: auto
+
+	// What a plan of requests rests on.
+	Pace      float64 // requests a second
+	PageSize  int     // rows of a page of transactions; 0: unknown
+	PerWindow int     // requests of a walk over a window beside its pages
 }
 
 // Config is what a Pipeline needs. Every field is required unless its comment says otherwise.
@@ -61,6 +66,8 @@ type Progress struct {
 	Window  schema.Window
 	Pages   int64
 	Records int64
+	Done    int // windows of a backfill that are behind it
+	Windows int // windows of a backfill; 0: it is none
 }
 
 // Pipeline runs stages against one ledger.
@@ -111,6 +118,7 @@ type StreamResult struct {
 	EntriesChanged   int64          `json:"entries_changed"`
 	EntriesUnchanged int64          `json:"entries_unchanged"`
 	Rejected         int64          `json:"rejected"`
+	Vanished         int64          `json:"vanished"` // entries that the provider no longer lists, and did until now
 	// Missing are the ids of transactions that were asked for by id and that the provider no longer knows.
 	Missing []string `json:"missing,omitempty"`
 }
@@ -122,6 +130,7 @@ func (r *StreamResult) add(o StreamResult) {
 	r.EntriesChanged += o.EntriesChanged
 	r.EntriesUnchanged += o.EntriesUnchanged
 	r.Rejected += o.Rejected
+	r.Vanished += o.Vanished
 	r.Missing = append(r.Missing, o.Missing...)
 	r.Verdict = worse(r.Verdict, o.Verdict)
 	if r.Reason == "" {
@@ -204,24 +213,6 @@ func (p *Pipeline) Sync(ctx context.Context) (ReadResult, error) {
 		result.FundingsError = err.Error()
 	}
 	return p.read(ctx, run, result, p.syncSource)
-}
-
-// Backfill reads a date range again, or for the first time, for every source. It never moves the watermark of Sync. The
-// window's end is cut at now: nobody can say that tomorrow is complete.
-func (p *Pipeline) Backfill(ctx context.Context, w schema.Window) (ReadResult, error) {
-	if now := p.Now(); w.To.After(now) {
-		w.To = now
-	}
-	if !w.From.Before(w.To) {
-		return ReadResult{}, fmt.Errorf("backfill %s: the range is empty or lies in the future", w)
-	}
-	run, err := p.Ledger.StartRun(ctx, p.newRun(schema.BackfillRun, w))
-	if err != nil {
-		return ReadResult{}, fmt.Errorf("start backfill: %w", err)
-	}
-	return p.read(ctx, run, ReadResult{RunID: run.ID}, func(ctx context.Context, run schema.Run, s Source) []streamOutcome {
-		return p.backfillSource(ctx, run, s, w)
-	})
 }
 
 func (p *Pipeline) newRun(kind schema.RunKind, w schema.Window) schema.Run {
@@ -326,19 +317,6 @@ func (p *Pipeline) syncSource(ctx context.Context, run schema.Run, s Source) []s
 			return p.walk(ctx, run, s, stream, p.snapshot())
 		}
 		return p.syncTransactions(ctx, run, s)
-	})
-}
-
-// backfillSource reads the cards, which entries refer to, and the transactions of the window.
-func (p *Pipeline) backfillSource(ctx context.Context, run schema.Run, s Source, w schema.Window) []streamOutcome {
-	return p.eachStream(ctx, s, func(stream schema.Stream) streamOutcome {
-		switch stream {
-		case schema.Cards:
-			return p.walk(ctx, run, s, stream, p.snapshot())
-		case schema.Transactions:
-			return p.walk(ctx, run, s, stream, w)
-		}
-		return streamOutcome{StreamResult: StreamResult{}}
 	})
 }
 

@@ -298,6 +298,7 @@ func (c *collector) commit(ctx context.Context, end *schema.Completeness) error 
 	c.result.EntriesChanged += counts.Changed
 	c.result.EntriesUnchanged += counts.Unchanged
 	c.result.Rejected += counts.Rejected
+	c.result.Vanished += counts.Vanished
 	c.p.Progress(Progress{
 		Run: c.run.ID, Source: c.source.Name, Stream: c.stream, Window: c.window, Pages: c.tally.Pages, Records: c.tally.Records,
 	})

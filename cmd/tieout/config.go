@@ -59,6 +59,8 @@ type SourceConfig struct {
 	PageSize          int     // 0: the largest that each endpoint allows
 	RequestsPerSecond float64 // more than 0; a rate, never money
 	LookbackDays      int
+	MaxRequests       int    // of one run; 0: any number
+	MaxMinutes        int    // of one run; 0: any
 	StartDate         string // YYYY-MM-DD in the accounting zone; empty: everything the provider gives
 
 	AccountID, UserID string                // whop: exactly one is set
@@ -89,7 +91,7 @@ type ScheduleConfig struct {
 var configKeys = map[string][]string{
 	"":         {"entity", "timezone", "ledger", "reports", "sources", "fundings", "checks", "schedule", "notify", "metrics"},
 	"reports":  {"dir", "formats", "age_buckets"},
-	"source":   {"name", "provider", "base_url", "credential", "page_size", "requests_per_second", "lookback_days", "start_date", "account_id", "user_id", "api_version", "legal_entity", "categories", "balance_unit"},
+	"source":   {"name", "provider", "base_url", "credential", "page_size", "requests_per_second", "max_requests", "max_minutes", "lookback_days", "start_date", "account_id", "user_id", "api_version", "legal_entity", "categories", "balance_unit"},
 	"secret":   {"env", "file"},
 	"schedule": {"nightly", "jitter"},
 	"notify":   {"severity", "silence_hours", "webhook", "mail"},

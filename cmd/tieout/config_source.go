@@ -81,6 +81,12 @@ func (r *configReader) source(n *yaml.Node, where string) SourceConfig {
 	if k := keys["requests_per_second"]; k != nil {
 		s.RequestsPerSecond = r.rate(k, where+": requests_per_second")
 	}
+	if k := keys["max_requests"]; k != nil {
+		s.MaxRequests, _ = r.number(k, where+": max_requests", 1, 10_000_000)
+	}
+	if k := keys["max_minutes"]; k != nil {
+		s.MaxMinutes, _ = r.number(k, where+": max_minutes", 1, 7*24*60)
+	}
 	if k := keys["base_url"]; k != nil {
 		s.BaseURL = r.baseURL(k, where+": base_url")
 	}

@@ -10,10 +10,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 	"time"
 	_ "time/tzdata" // a static binary may run where there is no zone database
 
+	"github.com/mattn/go-isatty"
 	"github.com/spf13/cobra"
 
 	"github.com/tieout/tieout/extract/all"
@@ -64,13 +66,20 @@ type app struct {
 	log            *slog.Logger
 	tune           func(*all.Config) // for tests: another way to the issuers, and no waiting
 	quiet          bool
+
+	progressMutex sync.Mutex
+	progress      progress
 }
 
 // run is the program without its process: it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) (string, bool)) int {
 	started := time.Now()
+	terminal := stderr
+	if f, ok := stderr.(*os.File); !ok || !isatty.IsTerminal(f.Fd()) {
+		terminal = nil
+	}
 	stdout, stderr = &printable{to: stdout}, &printable{to: stderr}
-	a := &app{stdout: stdout, stderr: stderr, env: env, elapsed: func() time.Duration { return time.Since(started) }}
+	a := &app{stdout: stdout, stderr: stderr, env: env, elapsed: func() time.Duration { return time.Since(started) }, progress: progress{terminal: terminal}}
 	root, reached := a.root()
 	root.SetArgs(args)
 	root.SetOut(stdout)
@@ -148,7 +157,7 @@ func (a *app) setLog(format string, verbose bool) error {
 	case a.quiet && verbose:
 		return usageError("--quiet and --verbose exclude each other")
 	case a.quiet:
-		options.Level = slog.LevelError
+		options.Level, a.progress.terminal = slog.LevelError, nil
 	case verbose:
 		options.Level = slog.LevelDebug
 	}

@@ -166,7 +166,7 @@ func TestNotify_Webhook(t *testing.T) {
 	})
 	t.Run("OfASourceThatIsDownForDaysAndOfSilence", func(t *testing.T) {
 		down = "whop"
-		for day := range 3 {
+		for day := range 7 {
 			at = at.Add(24 * time.Hour)
 			if code, stderr := s.night(t, at); code != exitPartial {
 				t.Fatalf("exit %d\n%s", code, stderr)

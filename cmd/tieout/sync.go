@@ -31,35 +31,6 @@ func (a *app) syncCommand() *cobra.Command {
 	return cmd
 }
 
-func (a *app) backfillCommand() *cobra.Command {
-	var names []string
-	var from, to string
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use: "backfill --from DATE --to DATE", Short: "Read a range of business dates, both included", Args: noArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			if from == "" || to == "" {
-				return usageError("backfill needs --from DATE and --to DATE")
-			}
-			return a.withPipeline(cmd.Context(), names, func(p *pipeline.Pipeline) error {
-				w, err := businessDays(from, to, p.Zone)
-				if err != nil {
-					return err
-				}
-				if !w.From.Before(p.Now()) {
-					return usageError("--from %s lies in the future", from)
-				}
-				result, err := p.Backfill(cmd.Context(), w)
-				return a.printRead(result, err, asJSON)
-			})
-		},
-	}
-	dateFlags(cmd, &from, &to)
-	cmd.Flags().StringArrayVar(&names, "source", nil, "read only the source `NAME` (may be repeated)")
-	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
-	return cmd
-}
-
 func dateFlags(cmd *cobra.Command, from, to *string) {
 	cmd.Flags().StringVar(from, "from", "", "first business `DATE` (YYYY-MM-DD, accounting zone)")
 	cmd.Flags().StringVar(to, "to", "", "last business `DATE`, included")
@@ -111,11 +82,11 @@ func readError(result pipeline.ReadResult, err error) error {
 func writeRead(w io.Writer, result pipeline.ReadResult) {
 	fmt.Fprintf(w, "run %d: %s\n", result.RunID, result.Status)
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "source\tstream\tverdict\tpages\trecords\tnew\tchanged\tunchanged\trejected")
+	fmt.Fprintln(t, "source\tstream\tverdict\tpages\trecords\tnew\tchanged\tunchanged\trejected\tvanished")
 	for _, s := range result.Sources {
 		for _, r := range s.Streams {
-			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\n", s.Source, r.Stream, r.Verdict, r.Pages, r.Records,
-				r.EntriesNew, r.EntriesChanged, r.EntriesUnchanged, r.Rejected)
+			fmt.Fprintf(t, "%s\t%s\t%s\t%d\t%d\t%d\t%d\t%d\t%d\t%d\n", s.Source, r.Stream, r.Verdict, r.Pages, r.Records,
+				r.EntriesNew, r.EntriesChanged, r.EntriesUnchanged, r.Rejected, r.Vanished)
 		}
 	}
 	t.Flush()
@@ -153,10 +124,4 @@ func writeCounts(w io.Writer, counts map[schema.FindingCode]map[schema.Severity]
 		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t\n", code, c[schema.High], c[schema.Medium], c[schema.Low])
 	}
 	t.Flush()
-}
-
-// logProgress is what a running sync says on standard error.
-func (a *app) logProgress(p pipeline.Progress) {
-	a.log.Debug("stored", "run", p.Run, "source", p.Source, "stream", string(p.Stream), "window", p.Window.String(),
-		"pages", p.Pages, "records", p.Records)
 }

@@ -109,6 +109,7 @@ func (a *app) source(c Config, s SourceConfig) (pipeline.Source, error) {
 		Source: s.Name, BaseURL: s.BaseURL, Credential: s.Credential, PageSize: s.PageSize,
 		RequestsPerSecond: s.RequestsPerSecond, AccountID: s.AccountID, UserID: s.UserID, APIVersion: s.APIVersion,
 		LegalEntity: s.LegalEntity, Categories: s.Categories, Now: a.now,
+		MaxRequests: int64(s.MaxRequests), MaxTime: time.Duration(s.MaxMinutes) * time.Minute, Elapsed: a.elapsed,
 	}
 	if a.tune != nil {
 		a.tune(&settings)
@@ -127,7 +128,10 @@ func (a *app) source(c Config, s SourceConfig) (pipeline.Source, error) {
 	}
 	for _, issuer := range all.List() {
 		if issuer.Provider == s.Provider {
-			source.FullScan = issuer.FullScan
+			source.FullScan, source.Pace, source.PageSize = issuer.FullScan, s.RequestsPerSecond, issuer.Size(settings, schema.Transactions)
+			if issuer.PerWindow != nil {
+				source.PerWindow = issuer.PerWindow(settings)
+			}
 			if issuer.Scope != nil {
 				source.Scope = issuer.Scope(settings)
 			}

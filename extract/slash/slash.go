@@ -31,6 +31,7 @@ func Issuer() extract.Issuer {
 		Scope: func(c extract.Config) schema.Scope {
 			return schema.NewScope(map[string]string{"categories": strings.Join(chosen(c), ","), "legal_entity": c.LegalEntity})
 		},
+		PerWindow: func(c extract.Config) int { return len(chosen(c)) }, // the control total of each
 	}
 }
 

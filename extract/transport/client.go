@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -35,6 +36,8 @@ var (
 	// ErrBudget: the time for waiting on retries is spent, or the provider asks for a longer wait than is allowed. What
 	// was read so far stands, and the walk can be resumed from its last cursor.
 	ErrBudget = errors.New("retry budget spent")
+	// ErrSpent: the requests or the time that a run may take are spent. What was read stands, and the next run goes on.
+	ErrSpent = errors.New("what a run may take is spent")
 	// ErrBaseURL: the base URL is not an absolute https URL, or plain http of a loopback address.
 	ErrBaseURL = errors.New("bad base URL")
 )
@@ -56,6 +59,10 @@ type Config struct {
 	MaxWait       time.Duration // the longest single wait; a provider that asks for more ends the walk
 	Budget        time.Duration // of all waits for retries in one walk
 
+	MaxRequests int64                // of the client; 0: any number
+	MaxTime     time.Duration        // from the first request to the beginning of the last; 0: any time
+	Elapsed     func() time.Duration // the monotonic clock; required with MaxTime
+
 	Now   func() time.Time                           // the recorded clock; required
 	Sleep func(context.Context, time.Duration) error // nil: a timer
 	Base  http.RoundTripper                          // what sends; nil: HTTP over TLS 1.2 or later, without a proxy
@@ -76,6 +83,46 @@ type Client struct {
 	budget     time.Duration
 	now        func() time.Time
 	sleep      func(context.Context, time.Duration) error
+
+	pace rate.Limit // the configured one
+
+	mutex       sync.Mutex // guards what follows
+	maxRequests int64
+	maxTime     time.Duration
+	elapsed     func() time.Duration
+	sent        int64
+	since       time.Duration
+}
+
+// spend counts a request, or refuses it.
+func (c *Client) spend() error {
+	c.mutex.Lock()
+	defer c.mutex.Unlock()
+	if c.sent == 0 && c.maxTime > 0 {
+		c.since = c.elapsed()
+	}
+	switch {
+	case c.maxRequests > 0 && c.sent >= c.maxRequests:
+		return &permanentError{fmt.Errorf("%w: %d requests (max_requests); the next run goes on from here", ErrSpent, c.maxRequests)}
+	case c.maxTime > 0 && c.elapsed()-c.since >= c.maxTime:
+		return &permanentError{fmt.Errorf("%w: %s (max_minutes); the next run goes on from here", ErrSpent, c.maxTime)}
+	}
+	c.sent++
+	return nil
+}
+
+// slowest is the part of the configured pace below which a provider's refusals do not bring it.
+const slowest = 8
+
+// slower halves the pace after a refusal for asking too fast, and faster brings it back little by little.
+func (c *Client) slower() {
+	c.limiter.SetLimit(max(c.limiter.Limit()/2, c.pace/slowest))
+}
+
+func (c *Client) faster() {
+	if now := c.limiter.Limit(); now < c.pace {
+		c.limiter.SetLimit(min(now+c.pace/100, c.pace))
+	}
 }
 
 // New makes a client. It connects to nothing.
@@ -86,6 +133,9 @@ func New(c Config) (*Client, error) {
 	}
 	if c.Now == nil {
 		return nil, errors.New("no clock given")
+	}
+	if c.MaxTime > 0 && c.Elapsed == nil {
+		return nil, errors.New("no monotonic clock given")
 	}
 	if c.RequestsPerSecond <= 0 {
 		return nil, fmt.Errorf("requests per second: %v is not positive", c.RequestsPerSecond)
@@ -127,7 +177,8 @@ func New(c Config) (*Client, error) {
 		// A burst of one: with more, the first minute could hold more requests than the quota allows.
 		limiter: rate.NewLimiter(rate.Limit(c.RequestsPerSecond), 1),
 		timeout: c.Timeout, attempts: c.Attempts, maxWait: c.MaxWait, budget: c.Budget,
-		now: c.Now, sleep: c.Sleep,
+		now: c.Now, sleep: c.Sleep, pace: rate.Limit(c.RequestsPerSecond),
+		maxRequests: c.MaxRequests, maxTime: c.MaxTime, elapsed: c.Elapsed,
 	}, nil
 }
 
@@ -215,6 +266,7 @@ func (s *Session) Get(ctx context.Context, path string, query url.Values, check 
 	for attempt := 1; ; attempt++ {
 		answer, err := c.attempt(ctx, path, query, check)
 		if err == nil {
+			c.faster()
 			answer.Retries = attempt - 1
 			return answer, nil
 		}
@@ -230,6 +282,9 @@ func (s *Session) Get(ctx context.Context, path string, query url.Values, check 
 		wait := waits.NextBackOff()
 		if status, ok := errors.AsType[*StatusError](err); ok {
 			wait = max(wait, status.RetryAfter)
+			if status.Status == http.StatusTooManyRequests {
+				c.slower()
+			}
 		}
 		if wait > c.maxWait || wait > s.left {
 			return Answer{}, fmt.Errorf("%w (a wait of %s is due): %w", ErrBudget, wait.Round(time.Second), err)
@@ -242,6 +297,9 @@ func (s *Session) Get(ctx context.Context, path string, query url.Values, check 
 }
 
 func (c *Client) attempt(ctx context.Context, path string, query url.Values, check func(Value) error) (Answer, error) {
+	if err := c.spend(); err != nil {
+		return Answer{}, err
+	}
 	reservation := c.limiter.Reserve()
 	if wait := reservation.Delay(); wait > 0 {
 		if err := c.sleep(ctx, wait); err != nil {

@@ -28,8 +28,8 @@ type Group struct {
 	Checkpoint   *Checkpoint          // where the walk goes on; with nil and a Completeness the walk has ended
 }
 
-// Counts says what a commit did to entries.
-type Counts struct{ New, Changed, Unchanged, Rejected int64 }
+// Counts says what a commit did to entries. Vanished are those that became absent with it.
+type Counts struct{ New, Changed, Unchanged, Rejected, Vanished int64 }
 
 // The kinds of commits that store what was read.
 const (
@@ -55,7 +55,7 @@ func (l *Ledger) Commit(ctx context.Context, g Group) (Counts, error) {
 			func() error { return t.observations(ctx, g.Batch.Observations) },
 			func() error { return t.budgets(ctx, g.Batch.Budgets) },
 			func() error { return t.entries(ctx, g, &counts) },
-			func() error { return t.absences(ctx, g) },
+			func() error { return t.absences(ctx, g, &counts) },
 			func() error { return t.rejects(ctx, g) },
 			func() error { return t.notes(ctx, g) },
 			func() error { return t.walk(ctx, g) },

@@ -100,7 +100,7 @@ func (l *Ledger) Readings(ctx context.Context, source string, ids []string) ([]R
 }
 
 // absences ends those of entries that the group read, and stores those that are new.
-func (t *tx) absences(ctx context.Context, g Group) error {
+func (t *tx) absences(ctx context.Context, g Group, counts *Counts) error {
 	if g.Stream != schema.Transactions {
 		return nil
 	}
@@ -143,6 +143,7 @@ func (t *tx) absences(ctx context.Context, g Group) error {
 			})
 		}
 	}
+	counts.Vanished = int64(len(rows))
 	return t.insert(ctx, "absences", rows)
 }
 

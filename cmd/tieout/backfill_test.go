@@ -1,0 +1,174 @@
+//go:build linux
+
+package main
+
+import (
+	"encoding/json"
+	"maps"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/tieout/tieout/extract/sandbox"
+	"github.com/tieout/tieout/pipeline"
+)
+
+// asked counts requests by provider.
+type asked struct {
+	mutex sync.Mutex
+	count map[string]int64
+}
+
+func (a *asked) wrap(world http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		a.mutex.Lock()
+		a.count[strings.Split(r.URL.Path, "/")[1]+"-main"]++
+		a.mutex.Unlock()
+		world.ServeHTTP(w, r)
+	})
+}
+
+// since are the requests since it was asked before.
+func (a *asked) since() map[string]int64 {
+	a.mutex.Lock()
+	defer a.mutex.Unlock()
+	count := maps.Clone(a.count)
+	clear(a.count)
+	return count
+}
+
+// plan is what `backfill --dry-run` says, by source.
+func (s *site) plan(t *testing.T, args ...string) map[string]pipeline.SourcePlan {
+	t.Helper()
+	var plan pipeline.Plan
+	if err := json.Unmarshal([]byte(s.must(t, append([]string{"backfill", "--dry-run", "--json"}, args...)...)), &plan); err != nil {
+		t.Fatal(err)
+	}
+	all := map[string]pipeline.SourcePlan{}
+	for _, p := range plan.Sources {
+		all[p.Source] = p
+	}
+	return all
+}
+
+// TestBackfill_OfThreeYears kills a backfill of three years five times, and plans it.
+func TestBackfill_OfThreeYears(t *testing.T) {
+	binary := buildBinary(t)
+	config := sandbox.Config{Seed: 4, Cards: 12, Transactions: 1200, Months: 36}
+	requests := &asked{count: map[string]int64{}}
+	var k killer
+	s := newSite(t, config, func(world http.Handler) http.Handler { return k.wrap(requests.wrap(world)) })
+	undisturbed := newSite(t, config, nil)
+	days := []string{"--from", "2023-09-01", "--to", "2026-08-31"}
+	undisturbed.must(t, append([]string{"backfill"}, days...)...)
+
+	t.Run("IsPlannedByWindowBeforeAnythingIsKnown", func(t *testing.T) {
+		for source, p := range s.plan(t, days...) {
+			windows := 36
+			if source == "bitnob-main" { // has no filter by time
+				windows = 1
+			}
+			if p.Windows != windows || p.Done != 0 || p.Exact || p.Requests < int64(windows) {
+				t.Errorf("%+v", p)
+			}
+		}
+		if n := requests.since(); len(n) > 0 {
+			t.Errorf("a plan asked %v", n)
+		}
+	})
+	t.Run("KilledFiveTimesGivesTheSameLedger", func(t *testing.T) {
+		args := append([]string{"--config", filepath.Join(s.dir, "tieout.yaml"), "--now", testNow.Format(time.RFC3339), "backfill"}, days...)
+		for n := range 5 {
+			if !k.run(t, 11+17*n, 0, binary, args...) {
+				t.Fatalf("it had ended before kill %d", n)
+			}
+			s.must(t, "verify")
+		}
+		done := 0
+		for _, p := range s.plan(t, days...) {
+			done += p.Done
+		}
+		if done == 0 {
+			t.Error("nothing counts as read already")
+		}
+		k.run(t, -1, 0, binary, args...)
+		if diff := cmp.Diff(string(undisturbed.ledgerRows(t)), string(s.ledgerRows(t))); diff != "" {
+			t.Errorf("undisturbed (-) and killed (+):\n%s", diff)
+		}
+		s.must(t, "verify")
+	})
+	t.Run("AsksForAsManyPagesAsItPlanned", func(t *testing.T) {
+		requests.since()
+		plan := s.plan(t, days...)
+		s.must(t, append([]string{"backfill"}, days...)...)
+		for source, n := range requests.since() {
+			if p := plan[source]; !p.Exact || p.Requests != n || p.Done != 0 {
+				t.Errorf("%s: asked %d times, and planned %+v", source, n, p)
+			}
+		}
+	})
+	t.Run("MovesNoWatermark", func(t *testing.T) {
+		var result pipeline.ReadResult
+		if err := json.Unmarshal([]byte(s.must(t, "sync", "--json")), &result); err != nil {
+			t.Fatal(err)
+		}
+		for _, source := range result.Sources {
+			for _, stream := range source.Streams {
+				if stream.EntriesChanged > 0 {
+					t.Errorf("%s: %+v", source.Source, stream)
+				}
+			}
+		}
+	})
+}
+
+func TestBackfill_PastItsBudgetGoesOnNextTime(t *testing.T) {
+	requests := &asked{count: map[string]int64{}}
+	s := newSite(t, sandbox.Config{Seed: 4, Cards: 12, Transactions: 1200, Months: 36}, requests.wrap)
+	free := newSite(t, sandbox.Config{Seed: 4, Cards: 12, Transactions: 1200, Months: 36}, nil)
+	days := []string{"backfill", "--source", "slash-main", "--from", "2024-09-01", "--to", "2026-08-31"}
+	free.must(t, days...)
+	s.edit(t, "    provider: slash\n", "    provider: slash\n    max_requests: 40\n")
+	runs := 0
+	for code := exitPartial; code == exitPartial; runs++ {
+		var stderr string
+		code, _, stderr = s.run(t, days...)
+		if code == exitPartial && (!strings.Contains(stderr, "40 requests (max_requests)") || !strings.Contains(stderr, "windows are left")) {
+			t.Fatalf("run %d:\n%s", runs, stderr)
+		}
+		if n := requests.since()["slash-main"]; n > 40 {
+			t.Errorf("run %d asked %d times", runs, n)
+		}
+		if code != exitPartial && code != exitDone || runs > 20 {
+			t.Fatalf("run %d: exit %d\n%s", runs, code, stderr)
+		}
+	}
+	if runs < 3 {
+		t.Errorf("it took %d runs", runs)
+	}
+	if diff := cmp.Diff(string(free.ledgerRows(t)), string(s.ledgerRows(t))); diff != "" {
+		t.Errorf("in one run (-) and in %d (+):\n%s", runs, diff)
+	}
+}
+
+// edit replaces a text of the configuration.
+func (s *site) edit(t *testing.T, old, with string) {
+	t.Helper()
+	path := filepath.Join(s.dir, "tieout.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), old) {
+		t.Fatalf("the configuration has no %q", old)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), old, with, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
