@@ -22,6 +22,7 @@ type Config struct {
 	Credential        transport.Secret // required
 	PageSize          int              // rows a page; default and cap: each endpoint's largest
 	RequestsPerSecond float64          // default: within the provider's quota
+	Pace              *transport.Pace  // of the credential, where several sources share it; default: one of its own
 	MaxRequests       int64            // of all walks together; 0: any number
 	MaxTime           time.Duration    // of all walks together, from the first request on; 0: any
 	MaxPages          int              // pages of one walk before it is an error; default 100,000
@@ -90,6 +91,6 @@ func (i Issuer) Client(c Config, header http.Header, quotaWait time.Duration, re
 		RequestsPerSecond: c.RequestsPerSecond, QuotaWait: quotaWait, Remedies: remedies,
 		MaxBytes: c.MaxPageBytes, HeaderTimeout: c.HeaderTimeout, Timeout: c.Timeout, Attempts: c.Attempts,
 		MaxWait: c.MaxWait, Budget: c.RetryBudget, Now: c.Now, Sleep: c.Sleep, Base: c.Base,
-		MaxRequests: c.MaxRequests, MaxTime: c.MaxTime, Elapsed: c.Elapsed,
+		Pace: c.Pace, MaxRequests: c.MaxRequests, MaxTime: c.MaxTime, Elapsed: c.Elapsed,
 	})
 }

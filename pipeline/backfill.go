@@ -223,9 +223,7 @@ func (p *Pipeline) planSource(ctx context.Context, s Source, w schema.Window, be
 		}
 		plan.Requests += n + int64(s.PerWindow)
 	}
-	if s.Pace > 0 {
-		plan.Time = time.Duration(float64(plan.Requests) / s.Pace * float64(time.Second))
-	}
+	plan.Time = time.Duration(plan.Requests) * s.Pace
 	plan.Seconds = int64(plan.Time / time.Second)
 	return plan, nil
 }

@@ -31,7 +31,7 @@ func (a *app) checkSources(ctx context.Context, c Config) error {
 	sources := make([]pipeline.Source, len(c.Sources))
 	for i, s := range c.Sources {
 		var err error
-		if sources[i], err = a.source(c, s); err != nil {
+		if sources[i], err = a.source(c, s, nil); err != nil {
 			return &exitError{code: exitUsage, err: fmt.Errorf("source %s: %w", s.Name, err)}
 		}
 	}

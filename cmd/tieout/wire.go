@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/tieout/tieout/extract/all"
+	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/normalize"
 	"github.com/tieout/tieout/pipeline"
 	"github.com/tieout/tieout/reconcile"
@@ -87,8 +88,14 @@ func (a *app) open(ctx context.Context, c Config, lc ledger.Config, names []stri
 // pipeline wires the configured sources to their extractors and normalizers.
 func (a *app) newPipeline(c Config, l *ledger.Ledger) (*pipeline.Pipeline, error) {
 	var sources []pipeline.Source
+	paces := map[string]*transport.Pace{}
 	for _, s := range c.Sources {
-		source, err := a.source(c, s)
+		// Sources of one credential share its quota: the first says how fast.
+		key := strings.Join([]string{string(s.Provider), s.BaseURL, s.Credential.Reveal()}, "\x1f")
+		if paces[key] == nil {
+			paces[key] = transport.NewPace(s.RequestsPerSecond)
+		}
+		source, err := a.source(c, s, paces[key])
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", s.Name, err)
 		}
@@ -104,14 +111,15 @@ func (a *app) newPipeline(c Config, l *ledger.Ledger) (*pipeline.Pipeline, error
 	})
 }
 
-func (a *app) source(c Config, s SourceConfig) (pipeline.Source, error) {
+func (a *app) source(c Config, s SourceConfig, pace *transport.Pace) (pipeline.Source, error) {
 	settings := all.Config{
 		Source: s.Name, BaseURL: s.BaseURL, Credential: s.Credential, PageSize: s.PageSize,
-		RequestsPerSecond: s.RequestsPerSecond, AccountID: s.AccountID, UserID: s.UserID, APIVersion: s.APIVersion,
+		RequestsPerSecond: s.RequestsPerSecond, Pace: pace, AccountID: s.AccountID, UserID: s.UserID, APIVersion: s.APIVersion,
 		LegalEntity: s.LegalEntity, Categories: s.Categories, Now: a.now,
 		MaxRequests: int64(s.MaxRequests), MaxTime: time.Duration(s.MaxMinutes) * time.Minute, Elapsed: a.elapsed,
 	}
 	if a.tune != nil {
+		settings.Pace = nil
 		a.tune(&settings)
 	}
 	extractor, err := all.New(s.Provider, settings)
@@ -128,7 +136,8 @@ func (a *app) source(c Config, s SourceConfig) (pipeline.Source, error) {
 	}
 	for _, issuer := range all.List() {
 		if issuer.Provider == s.Provider {
-			source.FullScan, source.Pace, source.PageSize = issuer.FullScan, s.RequestsPerSecond, issuer.Size(settings, schema.Transactions)
+			source.FullScan, source.PageSize = issuer.FullScan, issuer.Size(settings, schema.Transactions)
+			source.Pace = time.Duration(float64(time.Second) / s.RequestsPerSecond)
 			if issuer.PerWindow != nil {
 				source.PerWindow = issuer.PerWindow(settings)
 			}

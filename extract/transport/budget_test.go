@@ -60,7 +60,7 @@ func TestPace_SlowsDownWhenToldSoAndComesBack(t *testing.T) {
 		t.Fatal(err)
 	}
 	// Five refusals would halve it to a 32nd, but it stays at an eighth; the answer brings back a hundredth.
-	if got, want := c.limiter.Limit(), rate.Limit(1000.0/8+10); got != want {
+	if got, want := c.pace.limiter.Limit(), rate.Limit(1000.0/8+10); got != want {
 		t.Errorf("%v a second, want %v", got, want)
 	}
 	for range 100 {
@@ -68,7 +68,25 @@ func TestPace_SlowsDownWhenToldSoAndComesBack(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got := c.limiter.Limit(); got != 1000 {
+	if got := c.pace.limiter.Limit(); got != 1000 {
 		t.Errorf("%v a second after a hundred answers", got)
+	}
+}
+
+func TestPace_IsSharedByTheClientsOfACredential(t *testing.T) {
+	srv, _ := script(t, status(200, `{}`))
+	var w waits
+	cfg := config(srv.URL, &w)
+	cfg.Pace = NewPace(1.0 / 60)
+	for n := range 3 {
+		if _, err := get(t, client(t, cfg)); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.list) != n {
+			t.Fatalf("%d requests, and waited %d times", n+1, len(w.list))
+		}
+	}
+	if last := w.list[1]; last < time.Minute || last > 2*time.Minute {
+		t.Errorf("the third waited %s", last)
 	}
 }

@@ -49,6 +49,7 @@ type Config struct {
 	Header            http.Header
 	Credential        Secret // removed from error texts; the issuer puts it into Header
 	RequestsPerSecond float64
+	Pace              *Pace          // shared with other clients of the credential; nil: one of its own
 	QuotaWait         time.Duration  // how long to wait after a 429 that does not say; 0: backoff only
 	Remedies          map[int]string // by HTTP status: what to do, where the general words are not enough
 
@@ -68,13 +69,13 @@ type Config struct {
 	Base  http.RoundTripper                          // what sends; nil: HTTP over TLS 1.2 or later, without a proxy
 }
 
-// Client sends the requests of one credential, paced by one limiter for all goroutines.
+// Client sends the requests of one source, paced by the limiter of its credential for all goroutines.
 type Client struct {
 	source     string
 	base       *url.URL
 	credential Secret
 	http       *http.Client
-	limiter    *rate.Limiter
+	pace       *Pace
 	quotaWait  time.Duration
 	remedies   map[int]string
 	timeout    time.Duration
@@ -83,8 +84,6 @@ type Client struct {
 	budget     time.Duration
 	now        func() time.Time
 	sleep      func(context.Context, time.Duration) error
-
-	pace rate.Limit // the configured one
 
 	mutex       sync.Mutex // guards what follows
 	maxRequests int64
@@ -111,17 +110,27 @@ func (c *Client) spend() error {
 	return nil
 }
 
+// Pace is how fast one credential may ask, whoever asks with it.
+type Pace struct {
+	limiter    *rate.Limiter
+	configured rate.Limit
+}
+
+// NewPace allows so many requests a second, one at a time: with a burst, the first minute could hold more requests than the
+// quota allows.
+func NewPace(requestsPerSecond float64) *Pace {
+	return &Pace{rate.NewLimiter(rate.Limit(requestsPerSecond), 1), rate.Limit(requestsPerSecond)}
+}
+
 // slowest is the part of the configured pace below which a provider's refusals do not bring it.
 const slowest = 8
 
 // slower halves the pace after a refusal for asking too fast, and faster brings it back little by little.
-func (c *Client) slower() {
-	c.limiter.SetLimit(max(c.limiter.Limit()/2, c.pace/slowest))
-}
+func (p *Pace) slower() { p.limiter.SetLimit(max(p.limiter.Limit()/2, p.configured/slowest)) }
 
-func (c *Client) faster() {
-	if now := c.limiter.Limit(); now < c.pace {
-		c.limiter.SetLimit(min(now+c.pace/100, c.pace))
+func (p *Pace) faster() {
+	if now := p.limiter.Limit(); now < p.configured {
+		p.limiter.SetLimit(min(now+p.configured/100, p.configured))
 	}
 }
 
@@ -149,6 +158,9 @@ func New(c Config) (*Client, error) {
 	if c.Sleep == nil {
 		c.Sleep = sleep
 	}
+	if c.Pace == nil {
+		c.Pace = NewPace(c.RequestsPerSecond)
+	}
 	if c.Base == nil {
 		c.Base = &http.Transport{
 			DialContext:            (&net.Dialer{Timeout: 10 * time.Second}).DialContext,
@@ -174,10 +186,8 @@ func New(c Config) (*Client, error) {
 		http: &http.Client{Transport: rt, CheckRedirect: func(*http.Request, []*http.Request) error {
 			return http.ErrUseLastResponse // a redirect is an answer like any other that is not 200
 		}},
-		// A burst of one: with more, the first minute could hold more requests than the quota allows.
-		limiter: rate.NewLimiter(rate.Limit(c.RequestsPerSecond), 1),
-		timeout: c.Timeout, attempts: c.Attempts, maxWait: c.MaxWait, budget: c.Budget,
-		now: c.Now, sleep: c.Sleep, pace: rate.Limit(c.RequestsPerSecond),
+		pace: c.Pace, timeout: c.Timeout, attempts: c.Attempts, maxWait: c.MaxWait, budget: c.Budget,
+		now: c.Now, sleep: c.Sleep,
 		maxRequests: c.MaxRequests, maxTime: c.MaxTime, elapsed: c.Elapsed,
 	}, nil
 }
@@ -266,7 +276,7 @@ func (s *Session) Get(ctx context.Context, path string, query url.Values, check 
 	for attempt := 1; ; attempt++ {
 		answer, err := c.attempt(ctx, path, query, check)
 		if err == nil {
-			c.faster()
+			c.pace.faster()
 			answer.Retries = attempt - 1
 			return answer, nil
 		}
@@ -283,7 +293,7 @@ func (s *Session) Get(ctx context.Context, path string, query url.Values, check 
 		if status, ok := errors.AsType[*StatusError](err); ok {
 			wait = max(wait, status.RetryAfter)
 			if status.Status == http.StatusTooManyRequests {
-				c.slower()
+				c.pace.slower()
 			}
 		}
 		if wait > c.maxWait || wait > s.left {
@@ -300,7 +310,7 @@ func (c *Client) attempt(ctx context.Context, path string, query url.Values, che
 	if err := c.spend(); err != nil {
 		return Answer{}, err
 	}
-	reservation := c.limiter.Reserve()
+	reservation := c.pace.limiter.Reserve()
 	if wait := reservation.Delay(); wait > 0 {
 		if err := c.sleep(ctx, wait); err != nil {
 			reservation.Cancel()
