@@ -530,6 +530,14 @@ func TestUsage(t *testing.T) {
 			t.Errorf("tieout %s: exit %d\n%s%s", strings.Join(args, " "), code, stdout, stderr)
 		}
 	}
+	s.must(t, "nightly")
+	for _, args := range [][]string{
+		{"report", "--as-of-run", "999"}, {"changes", "--since-run", "999"}, {"findings", "show", "F-none"}, {"findings", "ack", "F-none"},
+	} {
+		if code, stdout, stderr := s.run(t, args...); code != exitUsage || !strings.Contains(stderr, "999") && !strings.Contains(stderr, "F-none") {
+			t.Errorf("tieout %s: exit %d\n%s%s", strings.Join(args, " "), code, stdout, stderr)
+		}
+	}
 	if code := run(context.Background(), []string{"--config", filepath.Join(s.dir, "none.yaml"), "sync"}, io.Discard, io.Discard, os.LookupEnv); code != exitUsage {
 		t.Errorf("without a configuration: exit %d", code)
 	}

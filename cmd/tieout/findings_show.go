@@ -93,7 +93,7 @@ func gatherFinding(ctx context.Context, p *pipeline.Pipeline, prefix string, asO
 		found = &f
 	}
 	if found == nil {
-		return detail, fmt.Errorf("finding %s: %w; `tieout findings list` prints the ids", prefix, ledger.ErrNotFound)
+		return detail, usageError("finding %s: %w; `tieout findings list` prints the ids", prefix, ledger.ErrNotFound)
 	}
 	detail.findingLine = lineOf(*found)
 	if detail.Proposal, err = gatherProposal(ctx, p.Ledger.View(asOf), *found); err != nil {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"path/filepath"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/tieout/tieout/pipeline"
 	"github.com/tieout/tieout/reports"
+	"github.com/tieout/tieout/schema/ledger"
 )
 
 func (a *app) reportCommand() *cobra.Command {
@@ -41,6 +43,9 @@ func (a *app) reportCommand() *cobra.Command {
 					return err
 				}
 				result, err := p.Report(cmd.Context(), pipeline.ReportRequest{Period: w, Formats: chosen, Dir: out, Under: c.Reports.Dir, AsOf: asOf, Sample: drawn, Unrecorded: readOnly})
+				if errors.Is(err, ledger.ErrNotFound) {
+					return usageError("%w", err)
+				}
 				if err != nil {
 					return err
 				}

@@ -244,11 +244,12 @@ func (p Page) NumbersBelow(line, column int) bool {
 	return false
 }
 
-// PlainText makes text of others harmless: what is no UTF-8, and control characters but tab, line feed and carriage return, become
-// U+FFFD. They show nothing, and some of them move the cursor of a terminal.
+// PlainText makes text of others harmless: what is no UTF-8, control characters but tab, line feed and carriage return, and what
+// turns the direction of the text after it, become U+FFFD. They show nothing, and some of them move the cursor of a terminal or
+// make a name read as another.
 func PlainText(s string) string {
 	return strings.Map(func(r rune) rune {
-		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0x7F && r < 0xA0 {
+		if r < ' ' && r != '\t' && r != '\n' && r != '\r' || r >= 0x7F && r < 0xA0 || r >= 0x202A && r <= 0x202E || r >= 0x2066 && r <= 0x2069 {
 			return '\uFFFD'
 		}
 		return r
