@@ -154,17 +154,15 @@ func (g *progress) show(a *app, p pipeline.Progress) {
 		return
 	}
 	took := now - s.began
-	rate, left := "", ""
-	if took > 0 {
+	rate, left := "no rate yet", "unknown"
+	if done := s.done - s.first; done > 0 {
 		rate = fmt.Sprintf("%.0f rows/s", float64(s.rows+s.inWindow)/took.Seconds())
-		if done := s.done - s.first; done > 0 {
-			left = (took / time.Duration(done) * time.Duration(s.windows-s.done)).Round(time.Second).String()
-		}
+		left = (took / time.Duration(done) * time.Duration(s.windows-s.done)).Round(time.Second).String()
 	}
 	switch {
 	case g.terminal != nil:
 		g.shown = true
-		fmt.Fprintf(g.terminal, "\r\x1b[K%s: window %d of %d, %d rows, %s, %s left", p.Source, s.done+1, s.windows, s.rows+s.inWindow, rate, left)
+		fmt.Fprintf(g.terminal, "\r\x1b[K%s: window %d of %d, %d rows, %s, time left %s", p.Source, s.done+1, s.windows, s.rows+s.inWindow, rate, left)
 	case now-g.last >= progressEvery:
 		g.last = now
 		a.log.Info("reading", "run", p.Run, "source", p.Source, "stream", string(p.Stream), "window", p.Window.String(), "windows_done", s.done,
