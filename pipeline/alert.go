@@ -10,7 +10,9 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode"
 
+	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/ledger"
 )
@@ -19,12 +21,14 @@ import (
 type AlertRules struct {
 	Channel  string          // each is told by itself, and of what it was not told yet
 	Severity schema.Severity // the least of a finding
-	Silence  time.Duration   // since the last complete reading
+	Silence  time.Duration   // since the last complete night
+	// SilenceOnly tells nothing as long as there is no silence to tell of: for the time before and between nights.
+	SilenceOnly bool
 }
 
 // Alert is what somebody is told after a night: what is new since the alert before.
 type Alert struct {
-	ID         string           `json:"id"` // the same when it is told once more
+	ID         string           `json:"id"` // the same for the same news, when it is told once more too
 	Subject    string           `json:"subject"`
 	Text       string           `json:"text"` // all of it for a person
 	Entity     string           `json:"entity"`
@@ -43,6 +47,7 @@ type Alert struct {
 	asOf    int64
 	channel string
 	zone    *time.Location
+	news    []string // what of it was not told yet, as keys; none: it need not be told
 }
 
 // AlertFailure is one thing that went wrong.
@@ -65,12 +70,15 @@ const mostFindings = 30
 
 // alertRecord is what the ledger keeps of an alert.
 type alertRecord struct {
-	Channel string `json:"channel"`
-	AsOf    int64  `json:"as_of_run"`
-	Alert   string `json:"alert"`
+	Channel    string     `json:"channel"`
+	AsOf       int64      `json:"as_of_run"`
+	Alert      string     `json:"alert"`
+	SilentFrom *time.Time `json:"silent_from,omitempty"`
 }
 
-// Alert is what a channel is to be told after a night that ended so; false: nothing.
+// Alert is what a channel is to be told after a night that ended so; false: nothing. What is not read whole is part of an
+// alert as long as it is not, but only news when it begins or changes; the same holds for silence until it has lasted as long
+// once more. A zero night is none: the alert then stands before one or between two.
 func (p *Pipeline) Alert(ctx context.Context, rules AlertRules, night NightlyResult, failure error) (Alert, bool, error) {
 	a := Alert{
 		Entity: p.Entity, Version: p.Version, At: p.Now(), RunID: night.RunID, Status: night.Status, Conclusion: night.Conclusion,
@@ -81,80 +89,227 @@ func (p *Pipeline) Alert(ctx context.Context, rules AlertRules, night NightlyRes
 		return a, false, err
 	}
 	a.asOf, a.Root = runs[0].ID, runs[0].Root
-	sum := sha256.Sum256([]byte(strings.Join([]string{p.Entity, rules.Channel, a.Root}, "\x1f")))
-	a.ID = hex.EncodeToString(sum[:12])
-	a.failures(night, failure)
-	if silent := lastComplete(runs); a.At.Sub(silent) > rules.Silence {
-		a.SilentFrom = &silent
+	records := toldBefore(runs, rules.Channel)
+	a.silence(runs, records, rules.Silence)
+	if rules.SilenceOnly && len(a.news) == 0 {
+		return a, false, nil
 	}
-	if err := p.newSince(ctx, &a, rules, told(runs, rules.Channel)); err != nil {
+	var since int64
+	if len(records) > 0 {
+		since = records[0].AsOf
+	}
+	if err := p.failures(ctx, &a, runs, since, night, failure); err != nil {
 		return a, false, err
 	}
-	a.Subject, a.Text = a.subject(), a.text()
-	return a, len(a.Failures) > 0 || a.SilentFrom != nil || a.New > 0, nil
+	if err := p.newSince(ctx, &a, rules, since); err != nil {
+		return a, false, err
+	}
+	// Another ledger's news are others, though its runs have the same numbers.
+	key := []string{p.Entity, rules.Channel, runs[len(runs)-1].StartedAt.UTC().Format(time.RFC3339Nano)}
+	sum := sha256.Sum256([]byte(strings.Join(append(key, a.news...), "\x1f")))
+	a.ID = hex.EncodeToString(sum[:12])
+	a.Subject, a.Text = printable(a.subject(), false), printable(a.text(), true)
+	return a, len(a.news) > 0, nil
 }
 
-func (a *Alert) failures(night NightlyResult, failure error) {
-	for _, s := range night.Sources {
-		if s.Status != schema.Complete {
-			a.Failures = append(a.Failures, AlertFailure{s.Source, s.Error})
-		}
-	}
-	if night.FundingsError != "" {
-		a.Failures = append(a.Failures, AlertFailure{"", night.FundingsError})
-	}
-	if failure != nil {
-		a.Failures = append(a.Failures, AlertFailure{"", failure.Error()})
-	}
+// toldAlert is an alert that a channel took.
+type toldAlert struct {
+	alertRecord
+	at time.Time
 }
 
-// lastComplete is when the last complete sync ended, or the first run began where none was complete. runs are newest first.
-func lastComplete(runs []schema.Run) time.Time {
-	for _, r := range runs {
-		if r.Kind == schema.SyncRun && r.Status == schema.Complete {
-			return r.FinishedAt
-		}
-	}
-	return runs[len(runs)-1].StartedAt
-}
-
-// told is the run up to which a channel has been told of everything.
-func told(runs []schema.Run, channel string) int64 {
+// toldBefore are the alerts that a channel took, newest first, as runs are.
+func toldBefore(runs []schema.Run, channel string) []toldAlert {
+	var all []toldAlert
 	for _, r := range runs {
 		var record alertRecord
 		if r.Kind == schema.AlertRun && r.Status == schema.Complete && json.Unmarshal([]byte(r.Parameters), &record) == nil && record.Channel == channel {
-			return record.AsOf
+			all = append(all, toldAlert{record, r.FinishedAt})
 		}
 	}
-	return 0
+	return all
 }
 
-// newSince finds what is open now and was not open as of a run.
-func (p *Pipeline) newSince(ctx context.Context, a *Alert, rules AlertRules, since int64) error {
-	known := map[string]bool{}
-	if since > 0 {
-		for f, err := range p.Ledger.Findings(ctx, ledger.FindingFilter{AsOf: since}) {
-			if err != nil {
-				return err
-			}
-			known[f.ID()] = f.Status != schema.Resolved
+// silence says since when no night was complete, where that is too long.
+func (a *Alert) silence(runs []schema.Run, told []toldAlert, longest time.Duration) {
+	from := lastComplete(runs)
+	silent := a.At.Sub(from)
+	if silent <= longest {
+		return
+	}
+	a.SilentFrom = &from
+	times := int64(silent / longest)
+	due := from.Add(time.Duration(times) * longest)
+	for _, t := range told {
+		if t.SilentFrom != nil && t.SilentFrom.Equal(from) && !t.at.Before(due) {
+			return
 		}
 	}
-	var all []schema.Finding
+	a.news = append(a.news, fmt.Sprint("silence ", from.UnixMicro(), " ", times))
+}
+
+// lastComplete is when the last complete night ended: the earlier of the last complete sync and the last complete report, or
+// when the first run began where either is missing. runs are newest first.
+func lastComplete(runs []schema.Run) time.Time {
+	ended := map[schema.RunKind]time.Time{}
+	for _, r := range runs {
+		if r.Status == schema.Complete && ended[r.Kind].IsZero() {
+			ended[r.Kind] = r.FinishedAt
+		}
+	}
+	last := ended[schema.SyncRun]
+	if reported := ended[schema.ReportRun]; reported.Before(last) {
+		last = reported
+	}
+	if last.IsZero() {
+		return runs[len(runs)-1].StartedAt
+	}
+	return last
+}
+
+// failures says what of the night was not read whole, and which earlier runs went wrong that the channel was not told of.
+func (p *Pipeline) failures(ctx context.Context, a *Alert, runs []schema.Run, since int64, night NightlyResult, failure error) error {
+	add := func(source, text string) { a.Failures = append(a.Failures, AlertFailure{source, transport.Mask(text)}) }
+	for _, s := range night.Sources {
+		if s.Status != schema.Complete {
+			add(s.Source, s.Error)
+		}
+	}
+	if night.FundingsError != "" {
+		add("", night.FundingsError)
+	}
+	if failure != nil {
+		add("", failure.Error())
+	}
+	troubles, err := p.troubles(ctx, runs)
+	if err != nil {
+		return err
+	}
+	recorded := false
+	for _, t := range troubles {
+		tonight := night.RunID != 0 && t.run.ID >= night.RunID
+		recorded = recorded || tonight && failure != nil && t.run.Error != "" && strings.Contains(failure.Error(), t.run.Error)
+		fresh := t.run.ID > since && !t.old && (since > 0 || !t.over) // who was never told anything is not told old stories
+		if fresh {
+			a.news = append(a.news, fmt.Sprint("run ", t.run.ID))
+		}
+		if !tonight && fresh || night.RunID == 0 && t.last {
+			add("", t.text(a.zone))
+		}
+	}
+	if failure != nil && !recorded {
+		a.news = append(a.news, "failure "+failure.Error())
+	}
+	return nil
+}
+
+// trouble is a run that failed or is incomplete.
+type trouble struct {
+	run     schema.Run
+	sources []string // that it did not read whole
+	old     bool     // the run of its kind before went wrong in the same way: whoever was told of that one knows
+	over    bool     // a later run of its kind was complete
+	last    bool     // it is the last run of its kind
+}
+
+// text says the trouble of an earlier night.
+func (t trouble) text(zone *time.Location) string {
+	text := fmt.Sprintf("the %s of %s (run %d) was %s", t.run.Kind, t.run.StartedAt.In(zone).Format("2006-01-02 15:04 MST"), t.run.ID, t.run.Status)
+	switch {
+	case len(t.sources) > 0:
+		text += "; not read whole: " + strings.Join(t.sources, ", ")
+	case t.run.Error != "":
+		text += ": " + t.run.Error
+	}
+	if t.over {
+		text += "; a later one was complete"
+	}
+	return text
+}
+
+// troubles are the runs that failed or are incomplete, oldest first. runs are newest first.
+func (p *Pipeline) troubles(ctx context.Context, runs []schema.Run) ([]trouble, error) {
+	sources := map[int64][]string{}
+	for c, err := range p.View(0).Completeness.Completeness(ctx) { // by source
+		if err != nil {
+			return nil, err
+		}
+		if list := sources[c.Run]; c.Verdict != schema.VerdictComplete && (len(list) == 0 || list[len(list)-1] != c.Source) {
+			sources[c.Run] = append(list, c.Source)
+		}
+	}
+	var all []trouble
+	before := map[schema.RunKind]string{}
+	last := map[schema.RunKind]int64{}
+	for _, r := range slices.Backward(runs) {
+		last[r.Kind] = r.ID
+		if !slices.Contains([]schema.RunKind{schema.SyncRun, schema.BackfillRun, schema.ReconcileRun, schema.ReportRun}, r.Kind) || r.Status == schema.Running {
+			continue
+		}
+		if r.Status == schema.Complete {
+			before[r.Kind] = ""
+			for i := range all {
+				all[i].over = all[i].over || all[i].run.Kind == r.Kind
+			}
+			continue
+		}
+		key := string(r.Status) + " " + strings.Join(sources[r.ID], " ")
+		all = append(all, trouble{run: r, sources: sources[r.ID], old: before[r.Kind] == key})
+		before[r.Kind] = key
+	}
+	for i := range all {
+		all[i].last = all[i].run.ID == last[all[i].run.Kind]
+	}
+	return all, nil
+}
+
+// newSince finds the open findings that are news after a run.
+func (p *Pipeline) newSince(ctx context.Context, a *Alert, rules AlertRules, since int64) error {
+	var open []schema.Finding
+	ids := []string{}
 	for f, err := range p.Ledger.Findings(ctx, ledger.FindingFilter{Status: schema.Open}) {
 		if err != nil {
 			return err
 		}
-		if f.Severity.Rank() >= rules.Severity.Rank() && !known[f.ID()] {
+		if f.Severity.Rank() >= rules.Severity.Rank() {
+			open, ids = append(open, f), append(ids, f.ID())
+		}
+	}
+	events := map[string][]schema.FindingEvent{}
+	for e, err := range p.Ledger.History(ctx, 0, ids) {
+		if err != nil {
+			return err
+		}
+		events[e.FindingID] = append(events[e.FindingID], e)
+	}
+	var all []schema.Finding
+	for _, f := range open {
+		if run := becameNews(events[f.ID()], since, rules.Severity); run > 0 {
+			a.news = append(a.news, fmt.Sprint(f.ID(), " ", run))
 			all = append(all, f)
 		}
 	}
 	slices.SortStableFunc(all, func(x, y schema.Finding) int { return y.Severity.Rank() - x.Severity.Rank() })
 	a.New = len(all)
 	for _, f := range all[:min(len(all), mostFindings)] {
-		a.Findings = append(a.Findings, AlertFinding{f.ID(), f.Code, f.Severity, f.Source, f.Message})
+		a.Findings = append(a.Findings, AlertFinding{f.ID(), f.Code, f.Severity, f.Source, transport.Mask(f.Message)})
 	}
 	return nil
+}
+
+// becameNews is the last run after another one in which a finding with these events was opened, was opened again by checks,
+// or rose to the least severity that is told; 0: it is no news.
+func becameNews(events []schema.FindingEvent, since int64, least schema.Severity) (run int64) {
+	below := false
+	for _, e := range events {
+		severe := e.Severity.Rank() >= least.Rank()
+		opened := e.Action == schema.FindingOpened || e.Action == schema.FindingReopened
+		if e.Run > since && (opened || below && severe) {
+			run = e.Run
+		}
+		below = !severe
+	}
+	return run
 }
 
 // RecordAlert notes that an alert was delivered, or why not. Only one that was is not told again.
@@ -163,7 +318,7 @@ func (p *Pipeline) RecordAlert(ctx context.Context, a Alert, delivery error) err
 	if err != nil {
 		return fmt.Errorf("start alert: %w", err)
 	}
-	text, err := json.Marshal(alertRecord{a.channel, a.asOf, a.ID})
+	text, err := json.Marshal(alertRecord{a.channel, a.asOf, a.ID, a.SilentFrom})
 	run.Status, run.Parameters = schema.Complete, string(text)
 	if delivery != nil {
 		run.Status, run.Error = schema.FailedRun, delivery.Error()
@@ -176,11 +331,11 @@ func (p *Pipeline) RecordAlert(ctx context.Context, a Alert, delivery error) err
 func (a Alert) subject() string {
 	var parts []string
 	if a.SilentFrom != nil {
-		parts = append(parts, "no complete reading since "+a.SilentFrom.In(a.zone).Format("2006-01-02"))
+		parts = append(parts, "no complete night since "+a.SilentFrom.In(a.zone).Format("2006-01-02"))
 	}
 	if n := len(a.Failures); n > 0 {
 		parts = append(parts, fmt.Sprintf("%s not read whole", count(n, "source", "sources")))
-		if a.Conclusion == "" {
+		if a.Conclusion == "" && a.Status != "" {
 			parts[len(parts)-1] = "the night failed"
 		}
 	}
@@ -200,13 +355,16 @@ func count(n int, one, many string) string {
 // text is the alert for a person, in plain text.
 func (a Alert) text() string {
 	var b strings.Builder
-	conclusion := a.Conclusion
-	if conclusion == "" {
-		conclusion = "no report could be made"
+	fmt.Fprintf(&b, "%s, %s", a.Entity, a.At.In(a.zone).Format("2006-01-02 15:04 MST"))
+	switch {
+	case a.Conclusion != "":
+		b.WriteString(": " + a.Conclusion)
+	case a.Status != "" || a.SilentFrom == nil: // else it stands before a night or between two
+		b.WriteString(": no report could be made")
 	}
-	fmt.Fprintf(&b, "%s, %s: %s.\n", a.Entity, a.At.In(a.zone).Format("2006-01-02 15:04 MST"), conclusion)
+	b.WriteString(".\n")
 	if a.SilentFrom != nil {
-		fmt.Fprintf(&b, "\nNo reading has been complete since %s.\n", a.SilentFrom.In(a.zone).Format("2006-01-02 15:04 MST"))
+		fmt.Fprintf(&b, "\nNo night has been complete since %s.\n", a.SilentFrom.In(a.zone).Format("2006-01-02 15:04 MST"))
 	}
 	if len(a.Failures) > 0 {
 		b.WriteString("\nNot read whole, and asked for again by the next run:\n")
@@ -227,9 +385,24 @@ func (a Alert) text() string {
 			fmt.Fprintf(&b, "- and %d more, which the report names\n", more)
 		}
 	}
+	b.WriteString("\n")
 	if a.ReportDir != "" {
-		fmt.Fprintf(&b, "\nReport: %s\n", a.ReportDir)
+		fmt.Fprintf(&b, "Report: %s\n", a.ReportDir)
 	}
 	fmt.Fprintf(&b, "Root of the hash chain: %s\n", a.Root)
 	return b.String()
+}
+
+// printable takes out of a text what could move a cursor, begin a header or turn a line around: merchants choose their own
+// names, and issuers pass them on.
+func printable(s string, lines bool) string {
+	return strings.Map(func(r rune) rune {
+		if r == '\n' && lines {
+			return r
+		}
+		if unicode.IsControl(r) || unicode.Is(unicode.Bidi_Control, r) || unicode.In(r, unicode.Zl, unicode.Zp) {
+			return ' '
+		}
+		return r
+	}, s)
 }

@@ -622,7 +622,12 @@ func (r *configReader) notify(n *yaml.Node, cfg *Config) {
 func (r *configReader) webhook(n *yaml.Node) (c WebhookConfig) {
 	keys := r.mapping(n, "webhook", "notify.webhook")
 	if keys["secret"] != nil {
-		c.Secret, _ = r.secret(keys["secret"], "notify.webhook.secret")
+		var ok bool
+		if c.Secret, ok = r.secret(keys["secret"], "notify.webhook.secret"); ok {
+			if _, err := signingKey(c.Secret); err != nil {
+				r.problem(keys["secret"], "notify.webhook.secret %v", err)
+			}
+		}
 	}
 	address := keys["url"]
 	if address == nil {

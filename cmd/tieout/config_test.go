@@ -25,6 +25,9 @@ import (
 
 const planted = "sk_live_5f0c9d"
 
+// signing is a secret of Standard Webhooks: 24 bytes.
+const signing = "whsec_QUJDREVGR0hJSktMTU5PUFFSU1RVVldY"
+
 func testEnv(name string) (string, bool) {
 	v, ok := map[string]string{
 		"KEY":          planted + "\n",
@@ -35,6 +38,7 @@ func testEnv(name string) (string, bool) {
 		"LEDGER":       "books/ledger.db",
 		"PG":           "postgres://u:" + planted + "@db/tieout",
 		"HOOK":         "https://hooks.example.com/?token=" + planted,
+		"SIGNING":      signing,
 		"HOOK_PLAIN":   "http://hooks.example.com/" + planted,
 		"HOOK_NOT_URL": planted,
 	}[name]
@@ -114,7 +118,7 @@ schedule: {nightly: "CRON_TZ=America/New_York  30 2 * * 1-5"}
 notify:
   severity: low
   silence_hours: 12
-  webhook: {url: {env: HOOK}, secret: {env: KEY}}
+  webhook: {url: {env: HOOK}, secret: {env: SIGNING}}
   mail: {server: "smtp.example.com:587", from: tieout@example.com, to: [ann@example.com], user: tieout, password: {env: KEY}, attach: false, ca_file: own.pem}
 metrics: {textfile: /srv/tieout.prom}
 `)
@@ -151,7 +155,7 @@ metrics: {textfile: /srv/tieout.prom}
 		Schedule: ScheduleConfig{Nightly: "CRON_TZ=America/New_York  30 2 * * 1-5"},
 		Notify: NotifyConfig{
 			Severity: schema.Low, Silence: 12 * time.Hour,
-			Webhook: WebhookConfig{URL: transport.NewSecret("https://hooks.example.com/?token=" + planted), Secret: transport.NewSecret(planted)},
+			Webhook: WebhookConfig{URL: transport.NewSecret("https://hooks.example.com/?token=" + planted), Secret: transport.NewSecret(signing)},
 			Mail: MailConfig{
 				Server: "smtp.example.com:587", From: "tieout@example.com", To: []string{"ann@example.com"}, User: "tieout",
 				Password: transport.NewSecret(planted), CAFile: filepath.FromSlash("conf/own.pem"),
@@ -323,6 +327,7 @@ func TestParseConfig_Refuses(t *testing.T) {
 		{"AnInlineWebhook", minimal + "notify: {webhook: {url: 'https://example.com/" + planted + "'}}\n", "line 6: notify.webhook.url must not be written here"},
 		{"AWebhookWithoutURL", minimal + "notify: {webhook: {}}\n", "line 6: notify.webhook needs a url"},
 		{"AnUnsetWebhook", minimal + "notify: {webhook: {url: {env: TIEOUT_WEBHOOK}}}\n", "line 6: notify.webhook.url: the environment variable TIEOUT_WEBHOOK is not set"},
+		{"ASigningSecretThatIsTooShort", minimal + "notify: {webhook: {url: {env: HOOK}, secret: {env: KEY}}}\n", "line 6: notify.webhook.secret must be 24 to 64 bytes in base64"},
 		{"AWebhookInPlainHTTP", minimal + "notify: {webhook: {url: {env: HOOK_PLAIN}}}\n", "line 6: notify.webhook.url is plain HTTP"},
 		{"AWebhookThatIsNoURL", minimal + "notify: {webhook: {url: {env: HOOK_NOT_URL}}}\n", "line 6: notify.webhook.url must be an absolute URL"},
 	}
@@ -492,7 +497,12 @@ func TestLoadConfig(t *testing.T) {
 }
 
 func TestTemplate(t *testing.T) {
-	env := func(string) (string, bool) { return "https://example.com/" + planted, true }
+	env := func(name string) (string, bool) {
+		if strings.Contains(name, "WEBHOOK_") {
+			return signing, true
+		}
+		return "https://example.com/" + planted, true
+	}
 
 	t.Run("LoadsAndSaysTheDefaults", func(t *testing.T) {
 		cfg, err := parseConfig("conf/tieout.yaml", []byte(configTemplate), env, testFiles)

@@ -66,6 +66,7 @@ type app struct {
 	log            *slog.Logger
 	tune           func(*all.Config) // for tests: another way to the issuers, and no waiting
 	quiet          bool
+	unrecorded     time.Time // when somebody was told last and it could not be recorded; zero: never
 
 	progressMutex sync.Mutex
 	progress      progress

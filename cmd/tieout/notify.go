@@ -18,6 +18,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/wneessen/go-mail"
@@ -56,6 +57,7 @@ const (
 	defaultSeverity = schema.Medium
 	defaultSilence  = 36 * time.Hour
 	channelTime     = 30 * time.Second
+	mailTime        = 3 * time.Minute // a workbook goes along
 	maxAttachment   = 10 << 20
 )
 
@@ -75,8 +77,9 @@ func (c NotifyConfig) channels() (all []channel) {
 	return all
 }
 
-// nightly runs a night and tells of it.
+// nightly runs a night and tells of it; before it, of silence: the night may not end for hours.
 func (a *app) nightly(ctx context.Context, c Config, p *pipeline.Pipeline, out string) (pipeline.NightlyResult, error) {
+	a.tellSilence(ctx, c.Notify, p)
 	result, err := p.Nightly(ctx, c.Reports.Formats, out, c.Reports.Dir)
 	if ctx.Err() == nil { // whoever stopped it knows
 		a.tell(ctx, c.Notify, p, result, err)
@@ -84,18 +87,51 @@ func (a *app) nightly(ctx context.Context, c Config, p *pipeline.Pipeline, out s
 	return result, err
 }
 
+func (c NotifyConfig) rules(ch channel, silenceOnly bool) pipeline.AlertRules {
+	return pipeline.AlertRules{Channel: ch.name, Severity: c.Severity, Silence: c.Silence, SilenceOnly: silenceOnly}
+}
+
+// unrecordedPause is how long nobody is told again after an alert that could not be recorded: a night that cannot write to its
+// ledger is due again at every ring, and news each time.
+const unrecordedPause = 12 * time.Hour
+
 // tell tells every channel what it has not been told. A channel that fails fails no run: it is told with the next one.
 func (a *app) tell(ctx context.Context, c NotifyConfig, p *pipeline.Pipeline, night pipeline.NightlyResult, failure error) {
+	a.tellBy(ctx, c, p, night, failure, false)
+}
+
+// tellSilence tells every channel that no night was complete for too long, where it was not told that yet.
+func (a *app) tellSilence(ctx context.Context, c NotifyConfig, p *pipeline.Pipeline) {
+	a.tellBy(ctx, c, p, pipeline.NightlyResult{}, nil, true)
+}
+
+func (a *app) tellBy(ctx context.Context, c NotifyConfig, p *pipeline.Pipeline, night pipeline.NightlyResult, failure error, silenceOnly bool) {
+	if !a.unrecorded.IsZero() && a.now().Sub(a.unrecorded) < unrecordedPause {
+		return
+	}
 	for _, ch := range c.channels() {
-		alert, due, err := p.Alert(ctx, pipeline.AlertRules{Channel: ch.name, Severity: c.Severity, Silence: c.Silence}, night, failure)
+		alert, due, err := p.Alert(ctx, c.rules(ch, silenceOnly), night, failure)
 		if err == nil && due {
 			err = ch.deliver(ctx, alert)
-			err = errors.Join(err, p.RecordAlert(ctx, alert, err))
+			if recordErr := p.RecordAlert(ctx, alert, err); recordErr != nil {
+				a.unrecorded = a.now()
+				err = errors.Join(err, recordErr)
+			}
 		}
 		if err != nil {
 			a.log.Warn("nobody could be told by "+ch.name, "run", night.RunID, "error", err)
 		}
 	}
+}
+
+// silent says whether a channel is to be told of silence. It only reads.
+func silent(ctx context.Context, c NotifyConfig, p *pipeline.Pipeline) (bool, error) {
+	for _, ch := range c.channels() {
+		if _, due, err := p.Alert(ctx, c.rules(ch, true), pipeline.NightlyResult{}, nil); err != nil || due {
+			return due, err
+		}
+	}
+	return false, nil
 }
 
 // deliver posts an alert as JSON, signed as the Standard Webhooks specification has it: an HMAC-SHA256 over id, timestamp and
@@ -116,11 +152,16 @@ func (c WebhookConfig) deliver(ctx context.Context, alert pipeline.Alert) error 
 	request.Header.Set("Webhook-Id", alert.ID)
 	request.Header.Set("Webhook-Timestamp", at)
 	if !c.Secret.Empty() {
-		mac := hmac.New(sha256.New, []byte(c.Secret.Reveal()))
+		key, err := signingKey(c.Secret)
+		if err != nil {
+			return err
+		}
+		mac := hmac.New(sha256.New, key)
 		fmt.Fprintf(mac, "%s.%s.%s", alert.ID, at, body)
 		request.Header.Set("Webhook-Signature", "v1,"+base64.StdEncoding.EncodeToString(mac.Sum(nil)))
 	}
-	client := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
+	// Nothing of the process around it says where the news go, and nothing is kept open for the next night.
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true, ForceAttemptHTTP2: true}, CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	response, err := client.Do(request)
 	if err != nil {
 		if named, ok := errors.AsType[*url.Error](err); ok {
@@ -134,6 +175,16 @@ func (c WebhookConfig) deliver(ctx context.Context, alert pipeline.Alert) error 
 		return fmt.Errorf("the webhook answered %d", response.StatusCode)
 	}
 	return nil
+}
+
+// signingKey reads the secret of a webhook as Standard Webhooks has it: 24 to 64 bytes in base64, with or without "whsec_"
+// before them.
+func signingKey(s transport.Secret) ([]byte, error) {
+	key, err := base64.StdEncoding.DecodeString(strings.TrimPrefix(s.Reveal(), "whsec_"))
+	if err != nil || len(key) < 24 || len(key) > 64 {
+		return nil, errors.New("must be 24 to 64 bytes in base64, as `openssl rand -base64 32` prints them")
+	}
+	return key, nil
 }
 
 // deliver mails an alert, over TLS or not at all.
@@ -151,12 +202,24 @@ func (c MailConfig) deliver(ctx context.Context, alert pipeline.Alert) error {
 		return fmt.Errorf("mail: %w", err)
 	}
 	options := []mail.Option{
-		mail.WithPort(port), mail.WithTimeout(channelTime), mail.WithTLSPolicy(mail.TLSMandatory),
+		mail.WithPort(port), mail.WithTimeout(mailTime), mail.WithTLSPolicy(mail.TLSMandatory),
 		mail.WithTLSConfig(&tls.Config{ServerName: host, RootCAs: trusted, MinVersion: tls.VersionTLS12}),
 	}
 	const implicit = 465 // RFC 8314
+	// The library leaves the connection open where the server offers no TLS or refuses the login, so it is closed here. With
+	// TLS from the first byte it must dial by itself: else it would not know that the connection is encrypted.
+	delivery, cancel := context.WithTimeout(ctx, mailTime)
+	defer cancel()
 	if port == implicit {
 		options = append(options, mail.WithSSL())
+	} else {
+		options = append(options, mail.WithDialContextFunc(func(ctx context.Context, network, address string) (net.Conn, error) {
+			conn, err := (&net.Dialer{Timeout: channelTime}).DialContext(ctx, network, address)
+			if err == nil {
+				context.AfterFunc(delivery, func() { _ = conn.Close() }) // ctx ends with the dialing
+			}
+			return conn, err
+		}))
 	}
 	if c.User != "" {
 		options = append(options, mail.WithSMTPAuth(mail.SMTPAuthAutoDiscover), mail.WithUsername(c.User), mail.WithPassword(c.Password.Reveal()))
@@ -165,7 +228,7 @@ func (c MailConfig) deliver(ctx context.Context, alert pipeline.Alert) error {
 	if err != nil {
 		return fmt.Errorf("mail: %w", err)
 	}
-	if err := client.DialAndSendWithContext(ctx, message); err != nil {
+	if err := client.DialAndSendWithContext(delivery, message); err != nil {
 		return fmt.Errorf("mail: %w", err)
 	}
 	return nil

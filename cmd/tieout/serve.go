@@ -66,14 +66,14 @@ func (s ScheduleConfig) plan(entity string) schedule.Plan {
 // serve runs a night whenever the bell rings and one is due, until the context is done. A night that failed is logged and
 // tried again; only a night that was interrupted is an error, for it is done in part.
 func (a *app) serve(ctx context.Context, c Config, bell <-chan struct{}) error {
-	var announced time.Time
+	var announced, told time.Time
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-bell:
 		}
-		next, err := a.nextNight(ctx, c)
+		next, quiet, err := a.nextNight(ctx, c)
 		switch {
 		case ctx.Err() != nil:
 			return nil
@@ -84,6 +84,10 @@ func (a *app) serve(ctx context.Context, c Config, bell <-chan struct{}) error {
 			if !next.At.Equal(announced) {
 				announced = next.At
 				a.log.Info("next night", "tick", next.Tick, "at", next.At, "tries", next.Tries)
+			}
+			if quiet && a.now().Sub(told) >= time.Hour { // a channel that fails is not asked at every ring
+				told = a.now()
+				a.quietHour(ctx, c)
 			}
 			continue
 		}
@@ -99,19 +103,33 @@ func (a *app) serve(ctx context.Context, c Config, bell <-chan struct{}) error {
 	}
 }
 
-// nextNight asks the ledger what is due, beside whatever is writing to it.
-func (a *app) nextNight(ctx context.Context, c Config) (schedule.Night, error) {
+// quietHour tells of silence between two nights. Who holds the ledger is at work on one.
+func (a *app) quietHour(ctx context.Context, c Config) {
+	err := a.withLedger(ctx, c, nil, func(c Config, p *pipeline.Pipeline) error {
+		a.tellSilence(ctx, c.Notify, p)
+		return nil
+	})
+	if err != nil && !errors.Is(err, ledger.ErrLocked) {
+		a.log.Warn("nobody could be told of silence", "error", err)
+	}
+}
+
+// nextNight asks the ledger what is due, and whether there is silence to tell of, beside whatever is writing to it.
+func (a *app) nextNight(ctx context.Context, c Config) (next schedule.Night, quiet bool, err error) {
 	plan := c.Schedule.plan(c.Entity)
 	if _, err := os.Stat(c.LedgerPath); errors.Is(err, fs.ErrNotExist) {
-		return plan.Due(a.now(), nil), nil
+		return plan.Due(a.now(), nil), false, nil
 	}
-	var next schedule.Night
-	err := a.open(ctx, c, ledger.Config{Path: c.LedgerPath, ReadOnly: true, Now: a.now}, nil, func(_ Config, p *pipeline.Pipeline) error {
+	err = a.open(ctx, c, ledger.Config{Path: c.LedgerPath, ReadOnly: true, Now: a.now}, nil, func(_ Config, p *pipeline.Pipeline) error {
 		runs, err := recentRuns(ctx, p)
+		if err != nil {
+			return err
+		}
 		next = plan.Due(a.now(), runs)
+		quiet, err = silent(ctx, c.Notify, p)
 		return err
 	})
-	return next, err
+	return next, quiet, err
 }
 
 // recentRuns is enough of the recorded runs to see what became of the latest night.
