@@ -261,6 +261,15 @@ func TestAlert_TellsSilence(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	})
+	t.Run("SinceTheFirstRunWhereNoNightEverWasComplete", func(t *testing.T) {
+		d := newTold(t)
+		start := d.at
+		d.night(schema.FailedRun)
+		d.at = start.Add(37 * time.Hour)
+		if a := d.alert(pipeline.NightlyResult{}, nil); a == nil || a.SilentFrom == nil || !a.SilentFrom.Equal(start) {
+			t.Errorf("%+v", a)
+		}
+	})
 	t.Run("AlsoWhereSyncsAreCompleteAndReportsAreNot", func(t *testing.T) {
 		d.at = d.at.Add(30 * time.Hour)
 		d.run(schema.SyncRun, schema.Complete)

@@ -8,9 +8,11 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -25,8 +27,10 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"github.com/tieout/tieout/extract/sandbox"
+	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/pipeline"
 	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/ledger"
 )
 
 // hook is a program that is told.
@@ -230,6 +234,74 @@ func TestNotify_Webhook(t *testing.T) {
 	}
 	s.must(t, "verify")
 	golden(t, "alerts.txt", texts.String())
+}
+
+// TestServe_TellsSilenceBetweenNights rings for days while no night is due, since the line fires once a week.
+func TestServe_TellsSilenceBetweenNights(t *testing.T) {
+	t.Parallel()
+	const secret = "a secret that signs well"
+	h := newHook(t, secret)
+	s := newSite(t, sandbox.Config{Seed: 4, Transactions: 300}, nil)
+	s.notify(t, "schedule: {nightly: '0 7 * * 1'}\nnotify: {severity: high, silence_hours: 36, webhook: {url: {file: hook.url}, secret: {file: hook.key}}}\n",
+		map[string]string{"hook.url": h.URL, "hook.key": base64.StdEncoding.EncodeToString([]byte(secret))})
+	w := newWatch(t, s)
+	w.ring()
+	if told := h.all(); len(told) != 1 || told[0].New == 0 {
+		t.Fatalf("after the night: %+v", told)
+	}
+	for _, c := range []struct {
+		after time.Duration
+		told  int
+	}{{35 * time.Hour, 0}, {37 * time.Hour, 1}, {38 * time.Hour, 0}, {73 * time.Hour, 1}} {
+		w.at(testNow.Add(c.after))
+		w.ring()
+		w.ring()
+		told := h.all()
+		if len(told) != c.told || c.told == 1 && told[0].SilentFrom == nil {
+			t.Errorf("after %s: %+v", c.after, told)
+		}
+	}
+	h.answers(http.StatusInternalServerError)
+	w.at(testNow.Add(109 * time.Hour))
+	w.ring()
+	w.ring()
+	w.at(testNow.Add(109*time.Hour + 30*time.Minute))
+	w.ring()
+	if told := h.all(); len(told) != 1 {
+		t.Errorf("a hook that fails was asked %d times in half an hour", len(told))
+	}
+	if err := w.stop(t); err != nil {
+		t.Error(err)
+	}
+}
+
+// TestTell_IsNotRepeatedAtEveryRingWhereNothingCanBeRecorded is a full disk: the night is due again at once, and fails again.
+func TestTell_IsNotRepeatedAtEveryRingWhereNothingCanBeRecorded(t *testing.T) {
+	t.Parallel()
+	const secret = "a secret that signs well"
+	h := newHook(t, secret)
+	s := newSite(t, sandbox.Config{Seed: 4, Transactions: 100}, nil)
+	s.must(t, "sync")
+	at := testNow
+	a := &app{now: func() time.Time { return at }, elapsed: func() time.Duration { return 0 }, log: slog.New(slog.DiscardHandler)}
+	c, err := loadConfig(filepath.Join(s.dir, "tieout.yaml"), func(string) (string, bool) { return "", false })
+	if err != nil {
+		t.Fatal(err)
+	}
+	c.Notify = NotifyConfig{Severity: schema.High, Silence: time.Hour, Webhook: WebhookConfig{
+		URL: transport.NewSecret(h.URL), Secret: transport.NewSecret(base64.StdEncoding.EncodeToString([]byte(secret))),
+	}}
+	err = a.open(t.Context(), c, ledger.Config{Path: c.LedgerPath, ReadOnly: true, Now: a.now}, nil, func(c Config, p *pipeline.Pipeline) error {
+		for _, after := range []time.Duration{0, time.Minute, 11 * time.Hour, 13 * time.Hour} {
+			at = testNow.Add(after)
+			a.tell(t.Context(), c.Notify, p, pipeline.NightlyResult{}, errors.New("no room is left for the ledger"))
+		}
+		return nil
+	})
+	told := h.all()
+	if err != nil || len(told) != 2 || !strings.Contains(told[0].Text, "no room is left for the ledger") {
+		t.Errorf("%v: told %d times: %+v", err, len(told), told)
+	}
 }
 
 // post is a mail server.
