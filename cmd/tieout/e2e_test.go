@@ -476,7 +476,7 @@ func TestReport_OfWhatWasNotReadIsIncomplete(t *testing.T) {
 			t.Errorf("%v, a month after the last sync: %s", period, got)
 		}
 	}
-	if code, stdout, _ := s.run(t, "report", "--as-of-run", "999"); code != exitFailed {
+	if code, stdout, _ := s.run(t, "report", "--as-of-run", "999"); code != exitUsage {
 		t.Errorf("a run that does not exist: exit %d, %s", code, stdout)
 	}
 }
@@ -575,7 +575,7 @@ func TestReadingCommands(t *testing.T) {
 	if got := s.must(t, "findings", "show", findings[0].ID); !strings.Contains(got, findings[0].Message) {
 		t.Errorf("show: %s", got)
 	}
-	if code, _, _ := s.run(t, "findings", "show", "F-none"); code != exitFailed {
+	if code, _, _ := s.run(t, "findings", "show", "F-none"); code != exitUsage {
 		t.Errorf("an unknown finding: exit %d", code)
 	}
 	s.must(t, "--config", filepath.Join(s.dir, "fresh.yaml"), "init")
