@@ -154,3 +154,43 @@ mount -o remount,ro %[3]s
 		t.Errorf("the ledger that never was short of room (-) and this one (+):\n%s", diff)
 	}
 }
+
+// TestReading_ALedgerOnADiskThatCannotBeWrittenTo is an auditor who was handed a disk: everything that reads works, and what
+// would be missed in a log that was not written back is not missed silently.
+func TestReading_ALedgerOnADiskThatCannotBeWrittenTo(t *testing.T) {
+	t.Parallel()
+	disk := t.TempDir()
+	if out, err := exec.CommandContext(t.Context(), "unshare", "-rm", "mount", "-t", "tmpfs", "tmpfs", disk).CombinedOutput(); err != nil {
+		t.Skipf("a disk cannot be mounted here: %v %s", err, out)
+	}
+	s := newSite(t, sandbox.Config{Seed: 3, Transactions: 200}, nil)
+	s.must(t, "nightly", "--out", filepath.Join(s.dir, "out"))
+	s.edit(t, "ledger: tieout.db", "ledger: "+filepath.Join(disk, "tieout.db"))
+	script := fmt.Sprintf(`exec 2>&1
+set -e
+mount -t tmpfs tmpfs %[1]s
+cp %[2]s/tieout.db %[1]s
+mount -o remount,ro %[1]s
+set +e
+for words in status coverage "findings list" "changes --since-run 1" verify "report --read-only --out %[2]s/report" "backup %[2]s/backup.db"; do
+	tieout() { %[3]s --config %[2]s/tieout.yaml --now %[4]s "$@"; }
+	tieout $words; echo "$words: $?"
+done
+mount -o remount,rw %[1]s
+echo unfinished > %[1]s/tieout.db-wal
+mount -o remount,ro %[1]s
+tieout status; echo "with a log: $?"
+`, disk, s.dir, buildBinary(t), testNow.Format(time.RFC3339))
+	out, err := exec.CommandContext(t.Context(), "unshare", "-rm", "sh", "-c", script).CombinedOutput()
+	if err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	for _, want := range []string{
+		"\nstatus: 0\n", "\ncoverage: 0\n", "\nfindings list: 0\n", "\nchanges --since-run 1: 0\n", "\nverify: 0\n", "/report: 0\n", "/backup.db: 0\n",
+		"its folder cannot be written to", "\nwith a log: 1\n",
+	} {
+		if !strings.Contains(string(out), want) {
+			t.Errorf("%q is not said:\n%s", want, out)
+		}
+	}
+}

@@ -74,9 +74,17 @@ func (l *Ledger) copyBeside(ctx context.Context, path string) (temp string, v Ve
 }
 
 // vacuumInto writes all that one transaction sees of a ledger into an empty file.
-func vacuumInto(ctx context.Context, from, path string) (err error) {
+func vacuumInto(ctx context.Context, from, path string) error {
+	err := vacuum(ctx, from, path)
+	if cannotOpen(err) && frozen(from) {
+		err = vacuum(ctx, from, path, "immutable=1")
+	}
+	return err
+}
+
+func vacuum(ctx context.Context, from, path string, settings ...string) (err error) {
 	// The pool for reading refuses the statement (query_only), although it leaves the ledger alone.
-	db, err := connect(from, 1, "mode=ro")
+	db, err := connect(from, 1, append(settings, "mode=ro")...)
 	if err != nil {
 		return err
 	}

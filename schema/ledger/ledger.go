@@ -16,11 +16,13 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 
 	"github.com/jmoiron/sqlx"
 	"github.com/pressly/goose/v3"
-	_ "modernc.org/sqlite" // the driver "sqlite"
+	"modernc.org/sqlite" // also the driver "sqlite"
+	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/tieout/tieout/schema/migrations"
 )
@@ -99,13 +101,46 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 			return nil, errors.Join(err, l.Close())
 		}
 	}
-	if l.read, err = connect(path, readers, reading...); err != nil {
-		return nil, errors.Join(err, l.Close())
+	if err = l.reading(ctx, reading); c.ReadOnly && errors.Is(err, errBeside) && frozen(path) {
+		err = l.reading(ctx, append(reading, "immutable=1")) // nobody can write there, so SQLite need not find out who does
 	}
-	if err := l.checkVersion(ctx); err != nil {
+	if err != nil {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
+}
+
+// reading connects for reading and looks what is there.
+func (l *Ledger) reading(ctx context.Context, settings []string) (err error) {
+	if l.read != nil {
+		err = l.read.Close()
+	}
+	if err != nil {
+		return err
+	}
+	if l.read, err = connect(l.path, readers, settings...); err != nil {
+		return err
+	}
+	return l.checkVersion(ctx)
+}
+
+// cannotOpen says whether SQLite could not open a ledger or a file that it needs beside it.
+func cannotOpen(err error) bool {
+	refused, ok := errors.AsType[*sqlite.Error](err)
+	return ok && refused.Code() == sqlite3.SQLITE_CANTOPEN
+}
+
+// frozen says whether a ledger lies on a disk that cannot be written to, and is whole without a write-ahead log.
+func frozen(path string) bool {
+	f, err := os.OpenFile(path, os.O_RDWR, 0)
+	if err == nil {
+		_ = f.Close()
+	}
+	if !errors.Is(err, syscall.EROFS) {
+		return false
+	}
+	log, err := os.Stat(path + "-wal")
+	return errors.Is(err, fs.ErrNotExist) || err == nil && log.Size() == 0
 }
 
 func pragma(p string) string { return "_pragma=" + url.QueryEscape(p) }
@@ -163,6 +198,9 @@ func keep(ctx context.Context, from, path string) error {
 	return errors.Join(os.Rename(temp, path), syncFolder(path))
 }
 
+// errBeside says that a ledger could not be opened for reading where nothing can be written beside it.
+var errBeside = errors.New("its folder cannot be written to, which reading a ledger in use needs: read a copy that `tieout backup` made")
+
 var errNone = errors.New("there is no ledger yet: `tieout sync` makes it")
 
 // checkVersion refuses a ledger whose tables are not those of this program.
@@ -176,7 +214,11 @@ func (l *Ledger) checkVersion(ctx context.Context) error {
 		return err
 	}
 	var version, tables int
-	if err := l.read.GetContext(ctx, &tables, `SELECT COUNT(*) FROM sqlite_master WHERE name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite%'`); err != nil {
+	err = l.read.GetContext(ctx, &tables, `SELECT COUNT(*) FROM sqlite_master WHERE name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite%'`)
+	if cannotOpen(err) {
+		return fmt.Errorf("%w: %w", errBeside, err)
+	}
+	if err != nil {
 		return fmt.Errorf("it is not a ledger of tieout: %w", err)
 	}
 	if tables == 0 {
