@@ -9,9 +9,9 @@ import (
 	"github.com/tieout/tieout/schema"
 )
 
-// Backfill reads a date range again, or for the first time, for every source, in windows of at most a month. It never moves
-// the watermark of Sync. The range's end is cut at now: nobody can say that tomorrow is complete. Where a backfill of the
-// same range was not brought to its end, this one goes on from there.
+// Backfill reads a date range again, or for the first time, for every source, in windows of at most a month and
+// windowPages. It never moves the watermark of Sync. The range's end is cut at now: nobody can say that tomorrow is complete.
+// Where a backfill of the same range was not brought to its end, this one goes on from there.
 func (p *Pipeline) Backfill(ctx context.Context, w schema.Window) (ReadResult, error) {
 	asked := w
 	w, err := p.toNow(asked)
@@ -42,7 +42,7 @@ func (p *Pipeline) toNow(w schema.Window) (schema.Window, error) {
 }
 
 // backfillSource reads the cards, which entries refer to, and the transactions of the range, window by window.
-func (p *Pipeline) backfillSource(ctx context.Context, run schema.Run, s Source, w schema.Window, before map[int64]bool) []streamOutcome {
+func (p *Pipeline) backfillSource(ctx context.Context, run schema.Run, s Source, w schema.Window, before earlier) []streamOutcome {
 	return p.eachStream(ctx, s, func(stream schema.Stream) streamOutcome {
 		switch stream {
 		case schema.Cards:
@@ -55,12 +55,16 @@ func (p *Pipeline) backfillSource(ctx context.Context, run schema.Run, s Source,
 }
 
 // backfillWindows reads each window that an unfinished backfill of the same range did not read whole.
-func (p *Pipeline) backfillWindows(ctx context.Context, run schema.Run, s Source, w schema.Window, before map[int64]bool) streamOutcome {
-	read, err := p.readBefore(ctx, s, before)
+func (p *Pipeline) backfillWindows(ctx context.Context, run schema.Run, s Source, w schema.Window, before earlier) streamOutcome {
+	read, err := p.readBefore(ctx, s, before.runs)
 	if err != nil {
 		return failed(schema.Transactions, err)
 	}
-	all := p.windows(s, w)
+	v, err := p.volume(ctx, s, before.asOf)
+	if err != nil {
+		return failed(schema.Transactions, err)
+	}
+	all := v.windows(s, w)
 	result := streamOutcome{StreamResult: StreamResult{Stream: schema.Transactions, Verdict: schema.VerdictComplete}}
 	for i, one := range all {
 		if _, ok := read[one]; ok {
@@ -94,35 +98,22 @@ func (p *Pipeline) left(o streamOutcome, windows, of int) streamOutcome {
 	return o
 }
 
-// wholeDays is how long a range may be that is read as one window.
-const wholeDays = 62
-
-// windows cuts a range into calendar months of the accounting zone. A source without a filter by time reads everything in one
-// walk anyway, and a range without a beginning has no months.
-func (p *Pipeline) windows(s Source, w schema.Window) []schema.Window {
-	if s.FullScan || w.From.Equal(schema.Beginning) || w.To.Sub(w.From) <= wholeDays*24*time.Hour {
-		return []schema.Window{w}
-	}
-	var all []schema.Window
-	for from := w.From; from.Before(w.To); {
-		local := from.In(p.Zone)
-		to := schema.StartOfDay(local.Year(), local.Month()+1, 1, p.Zone)
-		if to.After(w.To) {
-			to = w.To
-		}
-		all = append(all, schema.Window{From: from, To: to})
-		from = to
-	}
-	return all
+// earlier are the backfills of a range since the last one that was brought to its end.
+type earlier struct {
+	runs map[int64]bool
+	// asOf is the run before all of them, which knew what decides the windows: one that goes on has those of the first.
+	asOf int64
 }
 
-// unfinished are the backfills of a range since the last one that was brought to its end.
-func (p *Pipeline) unfinished(ctx context.Context, w schema.Window) (map[int64]bool, error) {
+func (p *Pipeline) unfinished(ctx context.Context, w schema.Window) (earlier, error) {
 	runs, err := p.Ledger.Runs(ctx, 0)
 	if err != nil {
-		return nil, err
+		return earlier{}, err
 	}
-	all := map[int64]bool{}
+	all := earlier{runs: map[int64]bool{}}
+	if len(runs) > 0 {
+		all.asOf = runs[0].ID
+	}
 	for _, r := range runs { // newest first
 		if r.Kind != schema.BackfillRun || !r.Period.From.Equal(w.From) || !r.Period.To.Equal(w.To) {
 			continue
@@ -130,7 +121,7 @@ func (p *Pipeline) unfinished(ctx context.Context, w schema.Window) (map[int64]b
 		if r.Status == schema.Complete {
 			break
 		}
-		all[r.ID] = true
+		all.runs[r.ID], all.asOf = true, r.ID-1
 	}
 	return all, nil
 }
@@ -168,7 +159,7 @@ type SourcePlan struct {
 }
 
 // PlanBackfill says what Backfill would ask for, and asks for nothing. A list that was read before is expected to have as many
-// pages as then. Any other has the rows that the ledger knows, which is none for a range that was never read.
+// pages as then. Any other has the rows that the ledger knows, and on days that were not read as many as on others.
 func (p *Pipeline) PlanBackfill(ctx context.Context, w schema.Window) (Plan, error) {
 	asked := w
 	w, err := p.toNow(asked)
@@ -190,8 +181,8 @@ func (p *Pipeline) PlanBackfill(ctx context.Context, w schema.Window) (Plan, err
 	return plan, nil
 }
 
-func (p *Pipeline) planSource(ctx context.Context, s Source, w schema.Window, before map[int64]bool) (SourcePlan, error) {
-	done, err := p.readBefore(ctx, s, before)
+func (p *Pipeline) planSource(ctx context.Context, s Source, w schema.Window, before earlier) (SourcePlan, error) {
+	done, err := p.readBefore(ctx, s, before.runs)
 	if err != nil {
 		return SourcePlan{}, err
 	}
@@ -207,8 +198,12 @@ func (p *Pipeline) planSource(ctx context.Context, s Source, w schema.Window, be
 			pages[c.Window] = c.Pages
 		}
 	}
+	v, err := p.volume(ctx, s, before.asOf)
+	if err != nil {
+		return SourcePlan{}, err
+	}
 	plan := SourcePlan{Source: s.Name, Requests: max(cards, 1), Exact: cards > 0}
-	for _, one := range p.windows(s, w) {
+	for _, one := range v.windows(s, w) {
 		plan.Windows++
 		if _, ok := done[one]; ok {
 			plan.Done++
@@ -216,37 +211,11 @@ func (p *Pipeline) planSource(ctx context.Context, s Source, w schema.Window, be
 		}
 		n, known := pages[one]
 		if !known {
-			plan.Exact = false
-			if n, err = p.estimate(ctx, s, one); err != nil {
-				return plan, err
-			}
+			plan.Exact, n = false, v.of(s, one)
 		}
 		plan.Requests += n + int64(s.PerWindow)
 	}
 	plan.Time = time.Duration(plan.Requests) * s.Pace
 	plan.Seconds = int64(plan.Time / time.Second)
 	return plan, nil
-}
-
-// observedSize is how many rows a page has of a provider that takes no page size (Slash: observed by its clients).
-const observedSize = 100
-
-// estimate is how many pages the rows have that the ledger knows in a window.
-func (p *Pipeline) estimate(ctx context.Context, s Source, w schema.Window) (int64, error) {
-	var rows int64
-	filter := schema.EntryFilter{Source: s.Name, Occurred: w}
-	if s.FullScan {
-		filter.Occurred = schema.Window{}
-	}
-	for _, err := range p.View(0).Entries.Entries(ctx, filter) {
-		if err != nil {
-			return 0, err
-		}
-		rows++
-	}
-	size := int64(s.PageSize)
-	if size <= 0 {
-		size = observedSize
-	}
-	return max(1, (rows+size-1)/size), nil
 }

@@ -97,7 +97,7 @@ func writePlan(w io.Writer, plan pipeline.Plan) {
 	}
 	t.Flush()
 	if estimated {
-		fmt.Fprintln(w, "about: for what was not read before, the pages of the rows that the ledger knows, and at least one a window")
+		fmt.Fprintln(w, "about: days that were not read before are taken to have as many rows as the ledger knows of others; at least one page a window")
 	}
 }
 
