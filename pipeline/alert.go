@@ -148,6 +148,18 @@ func (a *Alert) silence(runs []schema.Run, told []toldAlert, longest time.Durati
 	a.news = append(a.news, fmt.Sprint("silence ", from.UnixMicro(), " ", times))
 }
 
+// SilentFrom is when the last complete night ended, where that is longer ago than longest; nil: it is not, or nothing ever ran.
+func (p *Pipeline) SilentFrom(ctx context.Context, longest time.Duration) (*time.Time, error) {
+	runs, err := p.Ledger.Runs(ctx, 0)
+	if err != nil || len(runs) == 0 {
+		return nil, err
+	}
+	if from := lastComplete(runs); p.Now().Sub(from) > longest {
+		return &from, nil
+	}
+	return nil, nil //nolint:nilnil // there is no silence
+}
+
 // lastComplete is when the last complete night ended: the earlier of the last complete sync and the last complete report, or
 // when the first run began where either is missing. runs are newest first.
 func lastComplete(runs []schema.Run) time.Time {

@@ -58,7 +58,7 @@ type Config struct {
 	GroupAge   time.Duration  // longest time that records wait for their commit; 0: 2 s
 }
 
-// Progress is what a listener is told after each committed group.
+// Progress is what a listener is told after each committed group, and at the end of each walk.
 type Progress struct {
 	Run     int64
 	Source  string
@@ -68,6 +68,9 @@ type Progress struct {
 	Records int64
 	Done    int // windows of a backfill that are behind it
 	Windows int // windows of a backfill; 0: it is none
+
+	Verdict schema.Verdict // at the end of a walk; empty before
+	Reason  string         // why it is not complete
 }
 
 // Pipeline runs stages against one ledger.

@@ -332,8 +332,12 @@ func (c *collector) end(ctx context.Context, last bool, err error) error {
 	// What was read before the error is stored also when the context is done: it is complete pages.
 	if storeErr := c.commit(context.WithoutCancel(ctx), record); storeErr != nil {
 		c.result.Verdict, c.result.Reason = schema.VerdictFailed, storeErr.Error()
-		return errors.Join(err, storeErr)
+		err = errors.Join(err, storeErr)
 	}
+	c.p.Progress(Progress{
+		Run: c.run.ID, Source: c.source.Name, Stream: c.stream, Window: c.window, Pages: c.result.Pages, Records: c.result.Records,
+		Verdict: c.result.Verdict, Reason: c.result.Reason,
+	})
 	return err
 }
 

@@ -125,11 +125,26 @@ const progressEvery = 10 * time.Second
 func (a *app) logProgress(p pipeline.Progress) {
 	a.progressMutex.Lock()
 	defer a.progressMutex.Unlock()
+	if p.Verdict != "" {
+		a.logEnd(p)
+		return
+	}
 	if p.Records > 0 {
 		a.log.Debug("stored", "run", p.Run, "source", p.Source, "stream", string(p.Stream), "window", p.Window.String(),
 			"pages", p.Pages, "records", p.Records)
 	}
 	a.progress.show(a, p)
+}
+
+// logEnd is what is said of a walk that has ended: what was not read whole is said where nobody asked for more, too.
+func (a *app) logEnd(p pipeline.Progress) {
+	about := []any{"run", p.Run, "source", p.Source, "stream", string(p.Stream), "window", p.Window.String(), "pages", p.Pages, "records", p.Records}
+	if p.Verdict == schema.VerdictComplete {
+		a.log.Debug("read", about...)
+		return
+	}
+	a.progress.end() // of the line on a terminal
+	a.log.Warn("not read whole", append(about, "verdict", string(p.Verdict), "error", p.Reason)...)
 }
 
 func (g *progress) show(a *app, p pipeline.Progress) {

@@ -377,6 +377,7 @@ func (r *configReader) under(path string) string {
 func (r *configReader) config(root *yaml.Node, cfg *Config) {
 	cfg.LedgerPath = r.under("tieout.db")
 	cfg.Reports = ReportsConfig{Dir: r.under("reports"), Formats: slices.Clone(reportFormats), Ages: []int{30, 60, 90, 180}}
+	cfg.Notify.Severity, cfg.Notify.Silence = defaultSeverity, defaultSilence // `status` speaks of silence without a channel, too
 	cfg.Checks = ChecksConfig{GraceDays: 3, StaleAfterDays: 10, TipPercent: 20}
 	cfg.Schedule.Nightly = "0 7 * * *"
 	cfg.Schedule.Cron, _ = schedule.ParseCron(cfg.Schedule.Nightly)
@@ -600,7 +601,6 @@ func (r *configReader) schedule(n *yaml.Node, cfg *Config) {
 
 func (r *configReader) notify(n *yaml.Node, cfg *Config) {
 	keys := r.mapping(n, "notify", "notify")
-	cfg.Notify.Severity, cfg.Notify.Silence = defaultSeverity, defaultSilence
 	if n := keys["severity"]; n != nil {
 		if s, ok := r.text(n, "notify.severity"); ok && r.oneOf("notify.severity", []string{"low", "medium", "high"})(n, s) {
 			cfg.Notify.Severity = schema.Severity(s)

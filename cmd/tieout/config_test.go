@@ -86,6 +86,7 @@ func TestParseConfig_Defaults(t *testing.T) {
 		}},
 		Checks:   ChecksConfig{GraceDays: 3, StaleAfterDays: 10, TipPercent: 20},
 		Schedule: ScheduleConfig{Nightly: "0 7 * * *"},
+		Notify:   NotifyConfig{Severity: schema.Medium, Silence: 36 * time.Hour},
 	}
 	if diff := cmp.Diff(want, cfg, cmpopts.IgnoreTypes(schedule.Cron{}), cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
 		t.Errorf("want -, got +:\n%s", diff)

@@ -64,6 +64,7 @@ type app struct {
 	stands         bool                 // the recorded clock stands still, at --now
 	elapsed        func() time.Duration // monotonic, never affected by --now
 	log            *slog.Logger
+	logsJSON       bool
 	tune           func(*all.Config) // for tests: another way to the issuers, and no waiting
 	quiet          bool
 	unrecorded     time.Time // when somebody was told last and it could not be recorded; zero: never
@@ -89,15 +90,20 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(
 	if err == nil {
 		return exitDone
 	}
-	fmt.Fprintln(stderr, "tieout:", err)
+	code := exitFailed
 	var exit *exitError
 	switch {
 	case errors.As(err, &exit):
-		return exit.code
+		code = exit.code
 	case !*reached: // cobra refused the words before any command ran
-		return exitUsage
+		code = exitUsage
 	}
-	return exitFailed
+	if a.logsJSON { // whoever collects the log reads nothing else
+		a.log.Error("ended", "exit", code, "error", err)
+	} else {
+		fmt.Fprintln(stderr, "tieout:", err)
+	}
+	return code
 }
 
 // root is the command tree. reached says whether a command was started.
@@ -166,7 +172,7 @@ func (a *app) setLog(format string, verbose bool) error {
 	case "text":
 		a.log = slog.New(slog.NewTextHandler(a.stderr, options))
 	case "json":
-		a.log = slog.New(slog.NewJSONHandler(a.stderr, options))
+		a.log, a.logsJSON = slog.New(slog.NewJSONHandler(a.stderr, options)), true
 	default:
 		return usageError("--log-format %q: text or json", format)
 	}

@@ -17,7 +17,8 @@ import (
 type statusReport struct {
 	Runs    []runLine      `json:"runs"`
 	Sources []sourceStatus `json:"sources"`
-	NextDue time.Time      `json:"next_due"` // by schedule.nightly and the recorded runs; in the past: it is due
+	NextDue time.Time      `json:"next_due"`    // by schedule.nightly and the recorded runs; in the past: it is due
+	Silent  *time.Time     `json:"silent_from"` // when the last complete night ended, where that is longer ago than notify.silence_hours
 }
 
 type runLine struct {
@@ -56,6 +57,9 @@ func (a *app) statusCommand() *cobra.Command {
 					return err
 				}
 				report.NextDue = c.Schedule.plan(c.Entity).Due(a.now(), runs).At
+				if report.Silent, err = p.SilentFrom(cmd.Context(), c.Notify.Silence); err != nil {
+					return err
+				}
 				return a.print(asJSON, report, func(w io.Writer) { writeStatus(w, report, p.Zone, a.now()) })
 			})
 		},
@@ -121,4 +125,7 @@ func writeStatus(w io.Writer, report statusReport, zone *time.Location, now time
 	}
 	t.Flush()
 	fmt.Fprintf(w, "\nnext due: %s\n", report.NextDue.In(zone).Format(time.RFC3339))
+	if report.Silent != nil {
+		fmt.Fprintf(w, "no night has been complete since %s\n", report.Silent.In(zone).Format(time.RFC3339))
+	}
 }
