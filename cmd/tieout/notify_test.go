@@ -121,8 +121,24 @@ func (s *site) notify(t *testing.T, lines string, secrets map[string]string) {
 // night runs a nightly at an instant, and returns its exit status and errors.
 func (s *site) night(t *testing.T, at time.Time) (code int, stderr string) {
 	t.Helper()
-	code, _, stderr = s.run(t, "--now", at.Format(time.RFC3339), "nightly", "--out", filepath.Join(t.TempDir(), "out"))
+	code, _, stderr = s.run(t, "--now", at.Format(time.RFC3339), "nightly", "--out", filepath.Join(s.dir, "morning"))
 	return code, stderr
+}
+
+// morning is the conclusion on the report of the last night, as somebody reads it first thing.
+func (s *site) morning(t *testing.T) string {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(s.dir, "morning", "report.html"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, text, found := strings.Cut(string(page), "<h3>Conclusion</h3>")
+	text, _, ended := strings.Cut(text, "</table>")
+	if !found || !ended {
+		t.Fatalf("the report has no conclusion:\n%.2000s", page)
+	}
+	text = regexp.MustCompile(`<[^>]*>`).ReplaceAllString(text, "")
+	return strings.Join(strings.FieldsFunc(text, func(r rune) bool { return r == '\n' }), "\n")
 }
 
 func TestNotify_Webhook(t *testing.T) {
@@ -146,6 +162,13 @@ func TestNotify_Webhook(t *testing.T) {
 		text := regexp.MustCompile(`(Report|Root of the hash chain): .*`).ReplaceAllString(alert.Text, "$1: …")
 		text = regexp.MustCompile(`(?m)^(- .{100}).*`).ReplaceAllString(text, "$1…")
 		fmt.Fprintf(&texts, "# %s\n\nSubject: %s\n\n%s\n", what, alert.Subject, strings.ReplaceAll(text, s.url, "http://sandbox"))
+	}
+	conclude := func() {
+		said := s.morning(t)
+		if !strings.HasPrefix(said, "INCOMPLETE\n") || !strings.Contains(said, "whop-main") {
+			t.Errorf("the report in the morning says\n%s", said)
+		}
+		fmt.Fprintf(&texts, "## The report in the morning\n\n%s\n\n", said)
 	}
 	t.Run("OfWhatIsNew", func(t *testing.T) {
 		if code, stderr := s.night(t, at); code != exitDone {
@@ -195,6 +218,7 @@ func TestNotify_Webhook(t *testing.T) {
 			if len(told) == 0 {
 				fmt.Fprintf(&texts, "# %s\n\nNothing is new.\n\n", name)
 			}
+			conclude()
 		}
 	})
 	t.Run("OfANightWithoutANetwork", func(t *testing.T) {
@@ -206,6 +230,7 @@ func TestNotify_Webhook(t *testing.T) {
 			t.Fatalf("%+v", alert)
 		} else {
 			keep("The network is gone", alert)
+			conclude()
 		}
 		down = ""
 	})
