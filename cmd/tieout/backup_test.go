@@ -15,10 +15,10 @@ import (
 // TestBackup_WhileASyncRuns holds a sync at one of its requests, in a run of its own, and backs up meanwhile.
 func TestBackup_WhileASyncRuns(t *testing.T) {
 	held, goOn := make(chan struct{}), make(chan struct{})
-	requests := 0
+	requests, armed := 0, false
 	s := newSite(t, sandbox.Config{Seed: 2, Transactions: 1500}, func(world http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if strings.HasPrefix(r.URL.Path, "/bill/") { // one source: its requests come one after another
+			if armed && strings.HasPrefix(r.URL.Path, "/bill/") { // one source: its requests come one after another
 				if requests++; requests == 8 {
 					close(held)
 					<-goOn
@@ -27,6 +27,19 @@ func TestBackup_WhileASyncRuns(t *testing.T) {
 			world.ServeHTTP(w, r)
 		})
 	})
+	totals := func(name string) string {
+		t.Helper()
+		out := filepath.Join(s.dir, name)
+		s.must(t, "report", "--read-only", "--as-of-run", "1", "--format", "csv", "--out", out)
+		text, err := os.ReadFile(filepath.Join(out, "control_totals.csv"))
+		if err != nil || strings.Count(string(text), "\n") < 4 {
+			t.Fatalf("%v\n%s", err, text)
+		}
+		return string(text)
+	}
+	s.must(t, "sync", "--source", "slash-main", "--source", "whop-main", "--source", "bitnob-main") // the run that the backup is taken after
+	before := totals("before")
+	armed = true
 	ended := make(chan int, 1)
 	go func() {
 		var out, errs bytes.Buffer
@@ -52,6 +65,9 @@ func TestBackup_WhileASyncRuns(t *testing.T) {
 	// What the backup lacks is read again from where it stood.
 	s.must(t, "restore", "--force", file)
 	s.must(t, "verify")
+	if restored := totals("restored"); restored != before {
+		t.Errorf("the totals of the run before the backup, and in the restored ledger:\n%s\n%s", before, restored)
+	}
 	s.must(t, "sync")
 	if !bytes.Equal(whole, s.ledgerRows(t)) {
 		t.Error("the restored ledger came to other entries")
