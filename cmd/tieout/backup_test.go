@@ -15,10 +15,10 @@ import (
 // TestBackup_WhileASyncRuns holds a sync at one of its requests, in a run of its own, and backs up meanwhile.
 func TestBackup_WhileASyncRuns(t *testing.T) {
 	held, goOn := make(chan struct{}), make(chan struct{})
-	requests, armed := 0, false
+	requests := 0
 	s := newSite(t, sandbox.Config{Seed: 2, Transactions: 1500}, func(world http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if armed && strings.HasPrefix(r.URL.Path, "/bill/") { // one source: its requests come one after another
+			if strings.HasPrefix(r.URL.Path, "/bill/") { // one source: its requests come one after another
 				if requests++; requests == 8 {
 					close(held)
 					<-goOn
@@ -39,7 +39,6 @@ func TestBackup_WhileASyncRuns(t *testing.T) {
 	}
 	s.must(t, "sync", "--source", "slash-main", "--source", "whop-main", "--source", "bitnob-main") // the run that the backup is taken after
 	before := totals("before")
-	armed = true
 	ended := make(chan int, 1)
 	go func() {
 		var out, errs bytes.Buffer
