@@ -22,6 +22,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/xuri/excelize/v2"
 
+	"github.com/tieout/tieout/extract/all"
 	"github.com/tieout/tieout/extract/sandbox"
 	"github.com/tieout/tieout/schema"
 )
@@ -34,6 +35,7 @@ type site struct {
 	dir   string
 	world *sandbox.World
 	url   string
+	tune  func(*all.Config) // nil: the program as it is
 }
 
 // newSite serves a world; wrap, if not nil, stands between the product and the world.
@@ -64,8 +66,9 @@ func (s *site) run(t *testing.T, args ...string) (code int, stdout, stderr strin
 	t.Helper()
 	var out, errs bytes.Buffer
 	args = append([]string{"--config", filepath.Join(s.dir, "tieout.yaml"), "--now", testNow.Format(time.RFC3339)}, args...)
-	code = run(t.Context(), args, &out, &errs, func(string) (string, bool) { return "", false })
-	return code, out.String(), errs.String()
+	a := newApp(&out, &errs, func(string) (string, bool) { return "", false })
+	a.tune = s.tune
+	return a.run(t.Context(), args), out.String(), errs.String()
 }
 
 // must runs the program and fails the test unless it ends 0.

@@ -75,17 +75,26 @@ type app struct {
 
 // run is the program without its process: it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(string) (string, bool)) int {
+	return newApp(stdout, stderr, env).run(ctx, args)
+}
+
+func newApp(stdout, stderr io.Writer, env func(string) (string, bool)) *app {
 	started := time.Now()
 	terminal := stderr
 	if f, ok := stderr.(*os.File); !ok || !isatty.IsTerminal(f.Fd()) {
 		terminal = nil
 	}
-	stdout, stderr = &printable{to: stdout}, &printable{to: stderr}
-	a := &app{stdout: stdout, stderr: stderr, env: env, elapsed: func() time.Duration { return time.Since(started) }, progress: progress{terminal: terminal}}
+	return &app{
+		stdout: &printable{to: stdout}, stderr: &printable{to: stderr}, env: env,
+		elapsed: func() time.Duration { return time.Since(started) }, progress: progress{terminal: terminal},
+	}
+}
+
+func (a *app) run(ctx context.Context, args []string) int {
 	root, reached := a.root()
 	root.SetArgs(args)
-	root.SetOut(stdout)
-	root.SetErr(stderr)
+	root.SetOut(a.stdout)
+	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return exitDone
@@ -101,7 +110,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, env func(
 	if a.logsJSON { // whoever collects the log reads nothing else
 		a.log.Error("ended", "exit", code, "error", err)
 	} else {
-		fmt.Fprintln(stderr, "tieout:", err)
+		fmt.Fprintln(a.stderr, "tieout:", err)
 	}
 	return code
 }

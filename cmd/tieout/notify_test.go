@@ -2,6 +2,7 @@ package main
 
 import (
 	"bufio"
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/tls"
@@ -26,6 +27,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tieout/tieout/extract/all"
 	"github.com/tieout/tieout/extract/sandbox"
 	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/pipeline"
@@ -148,13 +150,19 @@ func TestNotify_Webhook(t *testing.T) {
 	down := ""
 	s := newSite(t, sandbox.Config{Seed: 2, Transactions: 400}, func(world http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			if down == "all" || down != "" && strings.HasPrefix(r.URL.Path, "/"+down) {
+			switch {
+			case down == "network":
+				panic(http.ErrAbortHandler) // the connection breaks off
+			case down != "" && strings.HasPrefix(r.URL.Path, "/"+down):
 				w.WriteHeader(http.StatusForbidden)
-				return
+			default:
+				world.ServeHTTP(w, r)
 			}
-			world.ServeHTTP(w, r)
 		})
 	})
+	s.tune = func(c *all.Config) { // a night without a network tries each request again, and waits in between
+		c.Sleep = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
+	}
 	s.notify(t, "notify: {severity: high, webhook: {url: {file: hook.url}, secret: {file: hook.key}}}\n", map[string]string{"hook.url": h.URL, "hook.key": "whsec_" + base64.StdEncoding.EncodeToString([]byte(secret))})
 	at := testNow
 	var texts strings.Builder
@@ -222,7 +230,7 @@ func TestNotify_Webhook(t *testing.T) {
 		}
 	})
 	t.Run("OfANightWithoutANetwork", func(t *testing.T) {
-		down, at = "all", at.Add(24*time.Hour)
+		down, at = "network", at.Add(24*time.Hour)
 		if code, stderr := s.night(t, at); code != exitPartial {
 			t.Fatalf("exit %d\n%s", code, stderr)
 		}
@@ -333,6 +341,7 @@ func TestTell_IsNotRepeatedAtEveryRingWhereNothingCanBeRecorded(t *testing.T) {
 type post struct {
 	listener net.Listener
 	tls      *tls.Config // nil: it offers none
+	first    bool        // TLS from the first byte
 	mails    chan string
 }
 
@@ -342,26 +351,34 @@ func newPost(t *testing.T, config *tls.Config) *post {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &post{listener, config, make(chan string, 10)}
+	p := &post{listener: listener, tls: config, mails: make(chan string, 10)}
+	p.serve(t)
+	return p
+}
+
+func (p *post) serve(t *testing.T) {
+	t.Helper()
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
 		for {
-			c, err := listener.Accept()
+			c, err := p.listener.Accept()
 			if err != nil {
 				return
+			}
+			if p.first {
+				c = tls.Server(c, p.tls)
 			}
 			p.talk(c)
 		}
 	}()
-	t.Cleanup(func() { _ = listener.Close(); <-done })
-	return p
+	t.Cleanup(func() { _ = p.listener.Close(); <-done })
 }
 
 // talk receives one mail.
 func (p *post) talk(c net.Conn) {
 	defer func() { _ = c.Close() }()
-	in, secure := bufio.NewReader(c), false
+	in, secure := bufio.NewReader(c), p.first
 	say := func(lines ...string) { _, _ = io.WriteString(c, strings.Join(lines, "\r\n")+"\r\n") }
 	say("220 post")
 	for {
@@ -457,6 +474,25 @@ func TestNotify_Mail(t *testing.T) {
 		}
 		if strings.Contains(mail, "open sesame") {
 			t.Error("it tells the password")
+		}
+	})
+	t.Run("GoesToAServerThatSpeaksTLSFromTheFirstByte", func(t *testing.T) {
+		listener, err := (&net.ListenConfig{}).Listen(t.Context(), "tcp", "127.0.0.1:465") // that port says so
+		if err != nil {
+			t.Skipf("port 465 is not to be had here: %v", err)
+		}
+		first := &post{listener: listener, tls: secure.tls, first: true, mails: make(chan string, 10)}
+		first.serve(t)
+		to(first, ", ca_file: own.pem")
+		if _, err := s.world.Plant("balance"); err != nil {
+			t.Fatal(err)
+		}
+		code, stderr := s.night(t, testNow.Add(12*time.Hour))
+		if code != exitDone || stderr != "" || len(first.mails) != 1 {
+			t.Fatalf("exit %d, %d mails\n%s", code, len(first.mails), stderr)
+		}
+		if mail := <-first.mails; !strings.Contains(mail, "new finding") {
+			t.Errorf("%.3000s", mail)
 		}
 	})
 	t.Run("CarriesNoneWhereSoConfigured", func(t *testing.T) {

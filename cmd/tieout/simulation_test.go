@@ -144,7 +144,7 @@ func newSimulation(t *testing.T, seed uint64, seen *witnesses) *simulation {
 		stdout: io.Discard, stderr: &s.log, env: func(string) (string, bool) { return "", false }, configPath: filepath.Join(dir, "tieout.yaml"),
 		now: s.world.Now, elapsed: func() time.Duration { return 0 }, log: slog.New(slog.NewTextHandler(io.Discard, nil)),
 		tune: func(c *all.Config) {
-			c.Base, c.RequestsPerSecond, c.PageSize = s, 1e6, pageSize
+			c.Base, c.Pace, c.RequestsPerSecond, c.PageSize = s, nil, 1e6, pageSize
 			c.Sleep = func(ctx context.Context, _ time.Duration) error { return ctx.Err() }
 		},
 	}

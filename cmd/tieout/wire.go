@@ -119,7 +119,6 @@ func (a *app) source(c Config, s SourceConfig, pace *transport.Pace) (pipeline.S
 		MaxRequests: int64(s.MaxRequests), MaxTime: time.Duration(s.MaxMinutes) * time.Minute, Elapsed: a.elapsed,
 	}
 	if a.tune != nil {
-		settings.Pace = nil
 		a.tune(&settings)
 	}
 	extractor, err := all.New(s.Provider, settings)
