@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"math/rand/v2"
@@ -200,5 +201,30 @@ func TestReport_ReadOnly(t *testing.T) {
 				t.Errorf("the ledger was written to (%v)", err)
 			}
 		})
+	}
+}
+
+// TestReadOnly_RefusesWhatWrites holds for every command, whatever else it would need.
+func TestReadOnly_RefusesWhatWrites(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sandbox.Config{Seed: 3, Transactions: 100}, nil)
+	s.must(t, "nightly", "--out", filepath.Join(s.dir, "out"))
+	backup := filepath.Join(s.dir, "backup.db")
+	s.must(t, "backup", backup)
+	before := s.ledgerRows(t)
+	for _, words := range []string{
+		"sync", "backfill --from 2026-08-01 --to 2026-08-02", "reconcile", "nightly", "serve", "restore --force " + backup, "demo",
+		"fundings import " + filepath.Join(s.dir, "fundings.csv"), "findings ack --severity high --by ann --yes",
+	} {
+		code, stdout, stderr := s.run(t, append([]string{"--read-only"}, strings.Fields(words)...)...)
+		if code != exitUsage || !strings.Contains(stderr, "this writes to the ledger: leave --read-only away") {
+			t.Errorf("%s: exit %d\n%s%s", words, code, stdout, stderr)
+		}
+	}
+	for _, words := range []string{"status", "coverage", "findings list", "changes --since-run 1", "findings links", "verify"} {
+		s.must(t, append(strings.Fields(words), "--read-only")...)
+	}
+	if after := s.ledgerRows(t); !bytes.Equal(before, after) {
+		t.Error("the ledger was written to")
 	}
 }

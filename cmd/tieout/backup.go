@@ -46,7 +46,7 @@ func (a *app) restoreCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			lock, err := ledger.Lock(c.LedgerPath, a.now())
+			lock, err := a.lock(c)
 			if err != nil {
 				return err
 			}

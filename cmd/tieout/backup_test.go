@@ -52,7 +52,7 @@ func TestBackup_WhileASyncRuns(t *testing.T) {
 	}
 	file := filepath.Join(s.dir, "backup.db")
 	s.must(t, "backup", file)
-	if code, _, stderr := s.run(t, "restore", "--force", file); code != exitFailed || !strings.Contains(stderr, "another process is writing") {
+	if code, _, stderr := s.run(t, "restore", "--force", file); code != exitFailed || !strings.Contains(stderr, "another process is writing") || !strings.Contains(stderr, ", which last wrote at ") {
 		t.Errorf("a restore beside a sync ended with %d: %s", code, stderr)
 	}
 	close(goOn)

@@ -29,6 +29,9 @@ func (a *app) demoCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
+			if err := a.mayWrite(); err != nil {
+				return err
+			}
 			if err := demoFolder(out); err != nil {
 				return fmt.Errorf("demo: %w", err)
 			}

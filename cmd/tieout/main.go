@@ -57,17 +57,17 @@ func usageError(format string, args ...any) error {
 
 // app is what every command shares.
 type app struct {
-	stdout, stderr io.Writer
-	env            func(string) (string, bool)
-	configPath     string
-	now            func() time.Time     // the recorded clock
-	stands         bool                 // the recorded clock stands still, at --now
-	elapsed        func() time.Duration // monotonic, never affected by --now
-	log            *slog.Logger
-	logsJSON       bool
-	tune           func(*all.Config) // for tests: another way to the issuers, and no waiting
-	quiet          bool
-	unrecorded     time.Time // when somebody was told last and it could not be recorded; zero: never
+	stdout, stderr  io.Writer
+	env             func(string) (string, bool)
+	configPath      string
+	now             func() time.Time     // the recorded clock
+	stands          bool                 // the recorded clock stands still, at --now
+	elapsed         func() time.Duration // monotonic, never affected by --now
+	log             *slog.Logger
+	logsJSON        bool
+	tune            func(*all.Config) // for tests: another way to the issuers, and no waiting
+	quiet, readOnly bool
+	unrecorded      time.Time // when somebody was told last and it could not be recorded; zero: never
 
 	progressMutex sync.Mutex
 	progress      progress
@@ -141,6 +141,7 @@ func (a *app) root() (root *cobra.Command, reached *bool) {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configPath, "config", "", "configuration `FILE` (default tieout.yaml, or TIEOUT_CONFIG)")
 	flags.StringVar(&nowText, "now", "", "the `INSTANT` (RFC 3339) that is recorded and compared as now")
+	flags.BoolVar(&a.readOnly, "read-only", false, "refuse to write to the ledger; a report is written all the same, and not recorded in it")
 	flags.StringVar(&logFormat, "log-format", "text", "`text` or json, on standard error")
 	flags.BoolVar(&verbose, "verbose", false, "log every page group")
 	flags.BoolVar(&a.quiet, "quiet", false, "log errors only")

@@ -77,7 +77,7 @@ func TestSync_OneOfTwoProcesses(t *testing.T) {
 		}
 		loser := <-ended // the other waits for an answer
 		owner := two[1-loser]
-		if codes[loser] != exitFailed || !strings.Contains(two[loser].stderr.String(), fmt.Sprintf("another process is writing to it (process %d since %s)", owner.Process.Pid, testNow.Format(time.RFC3339))) {
+		if codes[loser] != exitFailed || !strings.Contains(two[loser].stderr.String(), fmt.Sprintf("another process is writing to it (process %d since %s", owner.Process.Pid, testNow.Format(time.RFC3339))) {
 			t.Errorf("pair %d: exit %d, and process %d has it:\n%s", n, codes[loser], owner.Process.Pid, two[loser].stderr.String())
 		}
 		refused++

@@ -19,14 +19,14 @@ func (a *app) reportCommand() *cobra.Command {
 	var from, to, out, sample, seed string
 	var formats []string
 	var asOf int64
-	var asJSON, readOnly bool
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "report", Short: "Write the workbook, the CSV files and the page", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			open := func(use func(Config, *pipeline.Pipeline) error) error {
 				return a.withConfigured(cmd.Context(), nil, use)
 			}
-			if readOnly {
+			if a.readOnly {
 				open = func(use func(Config, *pipeline.Pipeline) error) error { return a.withReader(cmd.Context(), use) }
 			}
 			return open(func(c Config, p *pipeline.Pipeline) error {
@@ -42,7 +42,7 @@ func (a *app) reportCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				result, err := p.Report(cmd.Context(), pipeline.ReportRequest{Period: w, Formats: chosen, Dir: out, Under: c.Reports.Dir, AsOf: asOf, Sample: drawn, Unrecorded: readOnly})
+				result, err := p.Report(cmd.Context(), pipeline.ReportRequest{Period: w, Formats: chosen, Dir: out, Under: c.Reports.Dir, AsOf: asOf, Sample: drawn, Unrecorded: a.readOnly})
 				if errors.Is(err, ledger.ErrNotFound) {
 					return usageError("%w", err)
 				}
@@ -61,7 +61,6 @@ func (a *app) reportCommand() *cobra.Command {
 	cmd.Flags().Int64Var(&asOf, "as-of-run", 0, "show the ledger as it was known after run `N`")
 	cmd.Flags().StringVar(&sample, "sample", "", "draw entries for an auditor to test, by `METHOD`: random, amount or largest, with a number of entries as in largest:40 (default 25)")
 	cmd.Flags().StringVar(&seed, "sample-seed", "", "`TEXT` that decides what is drawn (default: follows from the period and the run)")
-	cmd.Flags().BoolVar(&readOnly, "read-only", false, "leave the ledger as it is: the report is not recorded in it, and verify does not know it")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

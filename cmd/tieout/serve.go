@@ -22,6 +22,9 @@ func (a *app) serveCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "serve", Short: "Run the nights of schedule.nightly in the foreground; catch up what was missed", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if err := a.mayWrite(); err != nil {
+				return err
+			}
 			c, err := a.config()
 			if err != nil {
 				return err

@@ -43,7 +43,7 @@ func (a *app) withConfigured(ctx context.Context, names []string, use func(Confi
 
 // withLedger opens the ledger for writing, alone: a second process is told who holds it.
 func (a *app) withLedger(ctx context.Context, c Config, names []string, use func(Config, *pipeline.Pipeline) error) (err error) {
-	lock, err := ledger.Lock(c.LedgerPath, a.now())
+	lock, err := a.lock(c)
 	if err != nil {
 		return err
 	}
@@ -58,6 +58,21 @@ func (a *app) withLedger(ctx context.Context, c Config, names []string, use func
 		}
 		return err
 	})
+}
+
+// lock takes the right to write to the ledger.
+func (a *app) lock(c Config) (*ledger.FileLock, error) {
+	if err := a.mayWrite(); err != nil {
+		return nil, err
+	}
+	return ledger.Lock(c.LedgerPath, a.now())
+}
+
+func (a *app) mayWrite() error {
+	if a.readOnly {
+		return usageError("this writes to the ledger: leave --read-only away")
+	}
+	return nil
 }
 
 // withReader opens the ledger for reading only, beside a run that may be writing.

@@ -34,7 +34,7 @@ func Lock(path string, at time.Time) (*FileLock, error) {
 		return nil, fmt.Errorf("lock ledger (%s): %w", path, err)
 	}
 	if !ok {
-		return nil, fmt.Errorf("lock ledger (%s): %w (%s): wait for it to end", path, ErrLocked, owner(name))
+		return nil, fmt.Errorf("lock ledger (%s): %w (%s%s): wait for it to end", path, ErrLocked, owner(name), heartbeat(path))
 	}
 	note := fmt.Sprintf(noteForm+"\n", os.Getpid(), at.UTC().Format(time.RFC3339))
 	if err := os.WriteFile(name, []byte(note), 0o600); err != nil {
@@ -67,6 +67,21 @@ func owner(name string) string {
 		time.Sleep(pause)
 	}
 	return note
+}
+
+// heartbeat says when the ledger was last written to, by the clock of this machine: an owner that hangs holds its lock as well
+// as one that works.
+func heartbeat(path string) string {
+	var last time.Time
+	for _, name := range []string{path, path + "-wal"} {
+		if info, err := os.Stat(name); err == nil && info.ModTime().After(last) {
+			last = info.ModTime()
+		}
+	}
+	if last.IsZero() {
+		return ""
+	}
+	return ", which last wrote at " + last.UTC().Format(time.RFC3339)
 }
 
 // alive says whether a process is not known to have ended.
