@@ -93,34 +93,62 @@ func identities(records []schema.Record) []string {
 
 // records stores the evidence that is new.
 func (t *tx) records(ctx context.Context, g Group) error {
-	type head struct {
-		Identity string `db:"identity"`
-		Sha      []byte `db:"sha"`
-	}
-	heads, err := selectIn[head](ctx, t, t.Rebind, identities(g.Records), `
-		SELECT r.identity, r.sha FROM records r
-		WHERE r.source = ? AND r.stream = ? AND r.identity IN (?)
-		  AND r.id = (SELECT MAX(o.id) FROM records o WHERE o.source = r.source AND o.stream = r.stream AND o.identity = r.identity)`,
-		g.Source, string(g.Stream))
+	last, err := t.heads(ctx, g.Source, g.Stream, identities(g.Records))
 	if err != nil {
 		return fmt.Errorf("read records: %w", err)
-	}
-	last := make(map[string]string, len(heads))
-	for _, h := range heads {
-		last[h.Identity] = string(h.Sha)
 	}
 	var rows [][]any
 	for _, r := range g.Records {
 		id, sum := identity(r.ExternalID, r.Payload), sha256.Sum256(r.Payload)
-		if last[id] == string(sum[:]) {
+		if last[id] == sum {
 			continue
 		}
-		last[id] = string(sum[:])
+		last[id] = sum
 		rows = append(rows, []any{
 			g.Source, string(g.Stream), id, text(r.Category), micros(r.ReceivedAt), text(string(r.Payload)), sum[:],
 		})
 	}
-	return t.insert(ctx, "records", rows)
+	if err := t.insert(ctx, "records", rows); err != nil || t.first == nil {
+		return err
+	}
+	for i, row := range rows {
+		t.first.tookRecord(g.Source, g.Stream, row[2].(string), t.last["records"]-int64(len(rows)-1-i))
+	}
+	return nil
+}
+
+// heads finds the sha of the record that is stored last of each identity. ids must be sorted.
+func (t *tx) heads(ctx context.Context, source string, stream schema.Stream, ids []string) (map[string][sha256.Size]byte, error) {
+	type head struct {
+		Identity string `db:"identity"`
+		Sha      []byte `db:"sha"`
+	}
+	const query = `SELECT identity, sha FROM records WHERE source = ? AND stream = ? AND `
+	var found []head
+	var err error
+	known := false
+	if t.first != nil {
+		rows := t.first.records(source, stream, ids)
+		if found, err = selectIn[head](ctx, t, t.Rebind, rows, query+`id IN (?)`, source, string(stream)); err != nil {
+			return nil, err
+		}
+		known = t.first.found(len(rows), len(found), func(i int) bool { return among(ids, found[i].Identity) })
+	}
+	if !known {
+		if found, err = selectIn[head](ctx, t, t.Rebind, ids, query+`identity IN (?) ORDER BY identity, id`, source, string(stream)); err != nil {
+			return nil, err
+		}
+	}
+	last := make(map[string][sha256.Size]byte, len(ids))
+	for _, h := range found {
+		last[h.Identity] = [sha256.Size]byte(h.Sha) // the later one stays
+	}
+	return last, nil
+}
+
+func among(sorted []string, id string) bool {
+	_, ok := slices.BinarySearch(sorted, id)
+	return ok
 }
 
 // rejects closes those that no longer stand and stores those that are new.

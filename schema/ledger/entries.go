@@ -181,11 +181,12 @@ func (t *tx) entries(ctx context.Context, g Group, counts *Counts) error {
 		}
 	}
 	relink(next, links)
-	return t.versions(ctx, current, next)
+	return t.versions(ctx, g.Source, current, next)
 }
 
 // versions appends a version of each row that is not as it was, sorted by id: keys in order make the indexes grow evenly.
-func (t *tx) versions(ctx context.Context, current, next map[string]*entryRow) error {
+func (t *tx) versions(ctx context.Context, source string, current, next map[string]*entryRow) error {
+	var ids []string
 	var rows [][]any
 	var replaced []int64
 	for _, id := range slices.Sorted(maps.Keys(next)) {
@@ -196,45 +197,76 @@ func (t *tx) versions(ctx context.Context, current, next map[string]*entryRow) e
 			}
 			replaced = append(replaced, was.ID)
 		}
-		rows = append(rows, row.values())
+		ids, rows = append(ids, id), append(rows, row.values())
 	}
 	slices.Sort(replaced)
 	if err := t.close(ctx, "entries", replaced); err != nil {
 		return err
 	}
-	return t.insert(ctx, "entries", rows)
+	if err := t.insert(ctx, "entries", rows); err != nil || t.first == nil {
+		return err
+	}
+	for i, id := range ids {
+		t.first.tookEntry(source, id, t.last["entries"]-int64(len(ids)-1-i))
+	}
+	return nil
 }
 
+// currentEntries finds the current version of each entry. ids must be sorted.
 func (t *tx) currentEntries(ctx context.Context, source string, ids []string) (map[string]*entryRow, error) {
-	current := make(map[string]*entryRow, len(ids))
-	for len(ids) > 0 {
-		n := min(len(ids), maxIDs)
-		if err := t.currentChunk(ctx, source, ids[:n], current); err != nil {
+	if t.first != nil {
+		rows := t.first.entries(source, ids)
+		found, err := entriesIn(ctx, t, "id", source, rows)
+		if err != nil || t.first.found(len(rows), len(found), func(i int) bool { return among(ids, found[i].ExternalID) }) {
+			return byExternalID(found), err
+		}
+	}
+	found, err := entriesIn(ctx, t, "external_id", source, ids)
+	return byExternalID(found), err
+}
+
+func byExternalID(rows []*entryRow) map[string]*entryRow {
+	all := make(map[string]*entryRow, len(rows))
+	for _, row := range rows {
+		all[row.ExternalID] = row
+	}
+	return all
+}
+
+// entriesIn selects current entries whose column has one of the values.
+func entriesIn[V any](ctx context.Context, t *tx, column, source string, values []V) ([]*entryRow, error) {
+	var all []*entryRow
+	for len(values) > 0 {
+		n := min(len(values), maxIDs)
+		some, err := entriesAmong(ctx, t, column, source, values[:n])
+		if err != nil {
 			return nil, fmt.Errorf("read entries: %w", err)
 		}
-		ids = ids[n:]
+		all = append(all, some...)
+		values = values[n:]
 	}
-	return current, nil
+	return all, nil
 }
 
-func (t *tx) currentChunk(ctx context.Context, source string, ids []string, into map[string]*entryRow) error {
-	query, args, err := sqlx.In(entrySelect+`WHERE closed_seq IS NULL AND source = ? AND external_id IN (?)`, source, ids)
+func entriesAmong[V any](ctx context.Context, t *tx, column, source string, values []V) ([]*entryRow, error) {
+	query, args, err := sqlx.In(entrySelect+`WHERE closed_seq IS NULL AND source = ? AND `+column+` IN (?)`, source, values)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rows, err := t.QueryContext(ctx, t.Rebind(query), args...)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer rows.Close()
+	var all []*entryRow
 	for rows.Next() {
 		row := new(entryRow)
 		if err := scanEntry(rows, row); err != nil {
-			return err
+			return nil, err
 		}
-		into[row.ExternalID] = row
+		all = append(all, row)
 	}
-	return rows.Err()
+	return all, rows.Err()
 }
 
 type linkRow struct {

@@ -16,6 +16,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -47,6 +48,9 @@ type Ledger struct {
 	read  *sqlx.DB
 	now   func() time.Time
 	path  string
+
+	writing sync.Mutex // held by whoever writes, and for what follows
+	first   *firstLoad // nil: all indexes are there
 }
 
 // readers is how many iterators and queries may be open at once.
@@ -96,6 +100,9 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 		files, err := migrations.SQLite()
 		if err == nil {
 			err = migrate(ctx, l.write.DB, path, files)
+		}
+		if err == nil {
+			err = l.beginFirstLoad(ctx)
 		}
 		if err != nil {
 			return nil, errors.Join(err, l.Close())

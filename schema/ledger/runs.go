@@ -69,8 +69,12 @@ func (l *Ledger) StartRun(ctx context.Context, r schema.Run) (schema.Run, error)
 	return r, l.commit(ctx, r.ID, "start", func(t *tx) error { return t.runEvent(ctx, r) })
 }
 
-// FinishRun records how a run ended and returns it with the root of the chain after it.
+// FinishRun records how a run ended and returns it with the root of the chain after it. The first run that stored rows also
+// makes their indexes.
 func (l *Ledger) FinishRun(ctx context.Context, r schema.Run) (schema.Run, error) {
+	if err := l.endFirstLoad(ctx); err != nil {
+		return r, err
+	}
 	if r.FinishedAt.IsZero() {
 		r.FinishedAt = l.now()
 	}

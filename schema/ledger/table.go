@@ -100,6 +100,7 @@ type tx struct {
 	last   map[string]int64 // the highest id of a table that this transaction inserted into
 
 	prepared map[string]*sql.Stmt // insertions, by table and number of rows
+	first    *firstLoad           // nil: all indexes are there
 }
 
 // Statements are bounded in parameters: SQLite takes 32,766, and long statements gain nothing.
@@ -176,7 +177,7 @@ func (t *tx) close(ctx context.Context, name string, ids []int64) error {
 }
 
 // selectIn runs a query whose last placeholder is a list, in chunks.
-func selectIn[T any](ctx context.Context, q sqlx.QueryerContext, rebind func(string) string, ids []string, query string, args ...any) ([]T, error) {
+func selectIn[T, ID any](ctx context.Context, q sqlx.QueryerContext, rebind func(string) string, ids []ID, query string, args ...any) ([]T, error) {
 	var all []T
 	for len(ids) > 0 {
 		n := min(len(ids), maxIDs)
@@ -199,14 +200,22 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 	if l.write == nil {
 		return fmt.Errorf("%s: the ledger is open for reading only", kind)
 	}
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if err := l.goOn(ctx); err != nil {
+		return fmt.Errorf("begin %s: %w", kind, err)
+	}
 	inner, err := l.write.BeginTxx(ctx, nil)
 	if err != nil {
 		return fmt.Errorf("begin %s: %w", kind, err)
 	}
-	t := &tx{Tx: inner, sum: sha256.New(), digest: parts{}, last: map[string]int64{}, prepared: map[string]*sql.Stmt{}}
+	t := &tx{Tx: inner, sum: sha256.New(), digest: parts{}, last: map[string]int64{}, prepared: map[string]*sql.Stmt{}, first: l.first}
 	defer func() {
 		if err != nil {
 			_ = inner.Rollback() // the error that led here says more
+			if t.first != nil {
+				t.first.over = true // it knows rows that are not there
+			}
 		}
 		var refused *sqlite.Error
 		if errors.As(err, &refused) && refused.Code() == sqlite3.SQLITE_FULL {

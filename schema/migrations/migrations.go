@@ -6,8 +6,14 @@ import (
 	"io/fs"
 )
 
-//go:embed sqlite/*.sql
+//go:embed sqlite/*.sql indexes/*.sql
 var files embed.FS
 
 // SQLite is the DDL for SQLite.
 func SQLite() (fs.FS, error) { return fs.Sub(files, "sqlite") }
+
+// SQLiteIndexes makes the indexes of the large tables that are not there yet, once there is something in those.
+func SQLiteIndexes() (string, error) {
+	text, err := files.ReadFile("indexes/sqlite.sql")
+	return string(text), err
+}

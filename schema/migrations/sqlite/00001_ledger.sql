@@ -4,6 +4,8 @@
 -- Tables under "chained" are append-only. Each row names the commit that stored it and carries a hash of its columns; a
 -- commit carries a digest over the hashes of its rows. closed_seq, where there is one, names the commit that replaced the
 -- row and is part of that commit's digest: nothing else of a row ever changes.
+--
+-- The indexes over all rows of records and entries are in ../indexes.
 
 CREATE TABLE commits (
     seq    INTEGER PRIMARY KEY,
@@ -47,7 +49,6 @@ CREATE TABLE records (
     payload     TEXT    NOT NULL, -- redacted
     sha         BLOB    NOT NULL  -- of the payload
 ) STRICT;
-CREATE INDEX records_identity ON records (source, stream, identity, id);
 
 CREATE TABLE entries (
     id                INTEGER PRIMARY KEY,
@@ -77,9 +78,6 @@ CREATE TABLE entries (
     linked_id         TEXT    NOT NULL,
     closed_seq        INTEGER
 ) STRICT;
-CREATE UNIQUE INDEX entries_current ON entries (source, external_id) WHERE closed_seq IS NULL;
-CREATE INDEX entries_card ON entries (source, card_id, occurred_at, external_id);
-CREATE INDEX entries_time ON entries (occurred_at);
 CREATE INDEX entries_pending ON entries (source, occurred_at) WHERE closed_seq IS NULL AND own_status = 'pending' AND status <> 'superseded';
 CREATE INDEX entries_closed ON entries (closed_seq) WHERE closed_seq IS NOT NULL;
 CREATE INDEX entries_replaced ON entries (source, external_id, closed_seq) WHERE closed_seq IS NOT NULL;
