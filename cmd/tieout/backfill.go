@@ -26,7 +26,7 @@ func (a *app) backfillCommand() *cobra.Command {
 			if from == "" || to == "" {
 				return usageError("backfill needs --from DATE and --to DATE")
 			}
-			use := func(p *pipeline.Pipeline) error {
+			use := func(_ Config, p *pipeline.Pipeline) error {
 				w, err := a.backfillRange(from, to, p.Zone)
 				if err != nil {
 					return err
@@ -38,10 +38,12 @@ func (a *app) backfillCommand() *cobra.Command {
 				a.progress.end()
 				return a.printRead(result, err, asJSON)
 			}
-			if dryRun && a.hasLedger() {
-				return a.withReader(cmd.Context(), func(_ Config, p *pipeline.Pipeline) error { return use(p) })
-			}
-			return a.withPipeline(cmd.Context(), names, use)
+			return a.each(cmd.Context(), func(c Config) error {
+				if _, err := os.Stat(c.LedgerPath); dryRun && !errors.Is(err, fs.ErrNotExist) {
+					return a.read(cmd.Context(), c, use)
+				}
+				return a.withLedger(cmd.Context(), c, names, use) // a plan for a ledger that is not there makes an empty one
+			})
 		},
 	}
 	dateFlags(cmd, &from, &to)
@@ -49,16 +51,6 @@ func (a *app) backfillCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be asked for, how many requests that takes and how long, and ask for nothing")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
-}
-
-// hasLedger says whether there is a ledger to plan from. Without one a plan makes an empty one.
-func (a *app) hasLedger() bool {
-	c, err := a.config()
-	if err != nil {
-		return false
-	}
-	_, err = os.Stat(c.LedgerPath)
-	return !errors.Is(err, fs.ErrNotExist)
 }
 
 func (a *app) backfillRange(from, to string, zone *time.Location) (schema.Window, error) {

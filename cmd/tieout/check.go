@@ -16,12 +16,10 @@ func (a *app) checkCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "check", Short: "Check the configuration and ask every source for a page; changes nothing", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			c, err := a.config()
-			if err != nil {
-				return err
-			}
-			fmt.Fprintf(a.stdout, "%s: %d sources, zone %s\n", c.Path, len(c.Sources), c.Zone)
-			return a.checkSources(cmd.Context(), c)
+			return a.each(cmd.Context(), func(c Config) error {
+				fmt.Fprintf(a.stdout, "%s: %d sources, zone %s\n", c.Path, len(c.Sources), c.Zone)
+				return a.checkSources(cmd.Context(), c)
+			})
 		},
 	}
 }

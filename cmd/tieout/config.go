@@ -31,6 +31,7 @@ import (
 // directory instead of to the configuration file, and every secret read.
 type Config struct {
 	Path       string // of the configuration file
+	Name       string // of one of several entities; empty: there is only one
 	Entity     string // printed on reports; may be empty
 	Zone       *time.Location
 	LedgerPath string // a SQLite file
@@ -89,7 +90,7 @@ type ScheduleConfig struct {
 // configKeys lists every key that a configuration may have, by the mapping it stands in. A check has the keys under its
 // code and those of every check.
 var configKeys = map[string][]string{
-	"":         {"entity", "timezone", "ledger", "reports", "sources", "fundings", "checks", "schedule", "notify", "metrics"},
+	"":         {"entity", "timezone", "ledger", "reports", "sources", "fundings", "checks", "schedule", "notify", "metrics", "entities", "name"},
 	"reports":  {"dir", "formats", "age_buckets"},
 	"source":   {"name", "provider", "base_url", "credential", "page_size", "requests_per_second", "max_requests", "max_minutes", "lookback_days", "start_date", "account_id", "user_id", "api_version", "legal_entity", "categories", "balance_unit"},
 	"secret":   {"env", "file"},
@@ -159,13 +160,14 @@ func (e *configError) Error() string {
 
 func (e *configError) Is(target error) bool { return target == errConfig }
 
-// loadConfig reads a configuration strictly. All that is wrong comes back at once as one *configError.
-func loadConfig(path string, env func(string) (string, bool)) (Config, error) {
+// loadConfigs reads a configuration strictly, as one Config for each entity, in the file's order: one without `entities`. All
+// that is wrong comes back at once as one *configError.
+func loadConfigs(path string, env func(string) (string, bool)) ([]Config, error) {
 	data, err := readConfigFile(path)
 	if err != nil {
-		return Config{}, &configError{path, []configProblem{{0, err.Error()}}}
+		return nil, &configError{path, []configProblem{{0, err.Error()}}}
 	}
-	return parseConfig(path, data, env, readSecretFile)
+	return parseConfigs(path, data, env, readSecretFile)
 }
 
 func readConfigFile(path string) ([]byte, error) {
@@ -203,21 +205,25 @@ type configReader struct {
 	problems []configProblem
 }
 
-func parseConfig(path string, data []byte, env func(string) (string, bool), readFile func(string) (string, error)) (Config, error) {
+func parseConfigs(path string, data []byte, env func(string) (string, bool), readFile func(string) (string, error)) ([]Config, error) {
 	r := &configReader{dir: filepath.Dir(path), env: env, readFile: readFile}
-	cfg := Config{Path: path}
+	var all []Config
 	if root := r.document(data); root != nil {
-		r.config(root, &cfg)
+		all = r.configurations(root, path)
 	}
 	if len(r.problems) == 0 {
-		return cfg, nil
+		return all, nil
 	}
 	slices.SortStableFunc(r.problems, func(a, b configProblem) int { return a.line - b.line })
-	return Config{}, &configError{path, r.problems}
+	return nil, &configError{path, r.problems}
 }
 
+// problem notes what is wrong. What several entities have in common is read, and wrong, for each of them: it is noted once.
 func (r *configReader) problem(n *yaml.Node, format string, args ...any) {
-	r.problems = append(r.problems, configProblem{n.Line, fmt.Sprintf(format, args...)})
+	p := configProblem{n.Line, fmt.Sprintf(format, args...)}
+	if !slices.Contains(r.problems, p) {
+		r.problems = append(r.problems, p)
+	}
 }
 
 // document is the root of the one document that the file must hold, or nil.
@@ -385,6 +391,12 @@ func (r *configReader) config(root *yaml.Node, cfg *Config) {
 	keys := r.mapping(root, "", "the configuration")
 	if keys == nil {
 		return
+	}
+	if n := keys["entities"]; n != nil {
+		r.problem(n, "an entity has no entities")
+	}
+	if n := keys["name"]; n != nil {
+		r.named(n, cfg)
 	}
 	if n := keys["entity"]; n != nil {
 		cfg.Entity, _ = r.text(n, "entity")

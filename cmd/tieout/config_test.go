@@ -57,7 +57,7 @@ func testFiles(path string) (string, error) {
 }
 
 func parse(text string) (Config, error) {
-	return parseConfig("conf/tieout.yaml", []byte(text), testEnv, testFiles)
+	return parseOne("conf/tieout.yaml", []byte(text), testEnv, testFiles)
 }
 
 const minimal = `timezone: UTC
@@ -391,7 +391,7 @@ func TestParseConfig_EscapesTheFolderInPatterns(t *testing.T) {
 	if err := os.WriteFile(file, nil, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	cfg, err := parseConfig(filepath.Join(dir, "tieout.yaml"), []byte(minimal+"fundings: ['*.csv']\n"), testEnv, testFiles)
+	cfg, err := parseOne(filepath.Join(dir, "tieout.yaml"), []byte(minimal+"fundings: ['*.csv']\n"), testEnv, testFiles)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -404,12 +404,12 @@ func TestParseConfig_EscapesTheFolderInPatterns(t *testing.T) {
 // TestParseConfig_SectionsWithNothingInThem: their lines may all be commented out.
 func TestParseConfig_SectionsWithNothingInThem(t *testing.T) {
 	t.Parallel()
-	want, err := parseConfig("tieout.yaml", []byte(minimal), testEnv, testFiles)
+	want, err := parseOne("tieout.yaml", []byte(minimal), testEnv, testFiles)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, section := range []string{"fundings: []", "fundings:", "reports:", "schedule:", "notify:", "checks:"} {
-		got, err := parseConfig("tieout.yaml", []byte(minimal+section+"\n"), testEnv, testFiles)
+		got, err := parseOne("tieout.yaml", []byte(minimal+section+"\n"), testEnv, testFiles)
 		if err != nil {
 			t.Errorf("%s: %v", section, err)
 			continue
@@ -437,7 +437,7 @@ func TestLoadConfig(t *testing.T) {
 	t.Run("ReadsASecretBesideIt", func(t *testing.T) {
 		dir := t.TempDir()
 		write(t, dir, "key", planted+"\n", 0o600)
-		cfg, err := loadConfig(write(t, dir, "tieout.yaml", withFile, 0o644), testEnv)
+		cfg, err := loadOne(write(t, dir, "tieout.yaml", withFile, 0o644), testEnv)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -452,7 +452,7 @@ func TestLoadConfig(t *testing.T) {
 			}
 			dir := t.TempDir()
 			write(t, dir, "key", planted, mode)
-			_, err := loadConfig(write(t, dir, "tieout.yaml", withFile, 0o600), testEnv)
+			_, err := loadOne(write(t, dir, "tieout.yaml", withFile, 0o600), testEnv)
 			want := fmt.Sprintf("line 5: a: credential: the file named here is open to group or others (mode %04o); chmod 600 it", mode)
 			if err == nil || !strings.Contains(err.Error(), want) {
 				t.Errorf("got %v", err)
@@ -464,7 +464,7 @@ func TestLoadConfig(t *testing.T) {
 		if err := os.Mkdir(filepath.Join(dir, "key"), 0o700); err != nil {
 			t.Fatal(err)
 		}
-		_, err := loadConfig(write(t, dir, "tieout.yaml", withFile, 0o600), testEnv)
+		_, err := loadOne(write(t, dir, "tieout.yaml", withFile, 0o600), testEnv)
 		if err == nil || !strings.Contains(err.Error(), "line 5: a: credential: the file named here is not a regular file") {
 			t.Errorf("got %v", err)
 		}
@@ -472,25 +472,25 @@ func TestLoadConfig(t *testing.T) {
 	t.Run("RefusesAHugeSecret", func(t *testing.T) {
 		dir := t.TempDir()
 		write(t, dir, "key", strings.Repeat("x", maxSecretBytes+1), 0o600)
-		_, err := loadConfig(write(t, dir, "tieout.yaml", withFile, 0o600), testEnv)
+		_, err := loadOne(write(t, dir, "tieout.yaml", withFile, 0o600), testEnv)
 		if err == nil || !strings.Contains(err.Error(), "the file named here is larger than") {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("RefusesAHugeFile", func(t *testing.T) {
-		_, err := loadConfig(write(t, t.TempDir(), "tieout.yaml", strings.Repeat("#", maxConfigBytes+1), 0o600), testEnv)
+		_, err := loadOne(write(t, t.TempDir(), "tieout.yaml", strings.Repeat("#", maxConfigBytes+1), 0o600), testEnv)
 		if err == nil || !strings.Contains(err.Error(), "is larger than") {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("NamesAMissingFile", func(t *testing.T) {
-		_, err := loadConfig(filepath.Join(t.TempDir(), "tieout.yaml"), testEnv)
+		_, err := loadOne(filepath.Join(t.TempDir(), "tieout.yaml"), testEnv)
 		if !errors.Is(err, errConfig) || !strings.Contains(err.Error(), "tieout.yaml: does not exist; `tieout init` writes one") {
 			t.Errorf("got %v", err)
 		}
 	})
 	t.Run("RefusesAFolder", func(t *testing.T) {
-		_, err := loadConfig(t.TempDir(), testEnv)
+		_, err := loadOne(t.TempDir(), testEnv)
 		if !errors.Is(err, errConfig) || !strings.Contains(err.Error(), "cannot be read") {
 			t.Errorf("got %v", err)
 		}
@@ -506,7 +506,7 @@ func TestTemplate(t *testing.T) {
 	}
 
 	t.Run("LoadsAndSaysTheDefaults", func(t *testing.T) {
-		cfg, err := parseConfig("conf/tieout.yaml", []byte(configTemplate), env, testFiles)
+		cfg, err := parseOne("conf/tieout.yaml", []byte(configTemplate), env, testFiles)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -530,7 +530,7 @@ func TestTemplate(t *testing.T) {
 			lines = append(lines, line)
 		}
 		text := strings.Join(lines, "")
-		cfg, err := parseConfig("conf/tieout.yaml", []byte(text), env, testFiles)
+		cfg, err := parseOne("conf/tieout.yaml", []byte(text), env, testFiles)
 		if err != nil {
 			t.Fatalf("%v\n%s", err, text)
 		}
@@ -592,4 +592,21 @@ func FuzzParseConfig(f *testing.F) {
 			seen[s.Name] = true
 		}
 	})
+}
+
+// parseOne is the configuration of a file without several entities.
+func parseOne(path string, data []byte, env func(string) (string, bool), readFile func(string) (string, error)) (Config, error) {
+	all, err := parseConfigs(path, data, env, readFile)
+	if err != nil {
+		return Config{}, err
+	}
+	return all[0], nil
+}
+
+func loadOne(path string, env func(string) (string, bool)) (Config, error) {
+	all, err := loadConfigs(path, env)
+	if err != nil {
+		return Config{}, err
+	}
+	return all[0], nil
 }

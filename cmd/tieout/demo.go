@@ -43,11 +43,11 @@ func (a *app) demoCommand() *cobra.Command {
 			if err := demoFiles(out, world, server.URL); err != nil {
 				return fmt.Errorf("demo: %w", err)
 			}
-			c, err := loadConfig(filepath.Join(out, "tieout.yaml"), a.env)
+			all, err := loadConfigs(filepath.Join(out, "tieout.yaml"), a.env)
 			if err != nil {
 				return fmt.Errorf("demo: %w", err)
 			}
-			return a.withLedger(cmd.Context(), c, nil, func(c Config, p *pipeline.Pipeline) error {
+			return a.withLedger(cmd.Context(), all[0], nil, func(c Config, p *pipeline.Pipeline) error {
 				result, err := p.Nightly(cmd.Context(), c.Reports.Formats, "", c.Reports.Dir)
 				if err != nil {
 					return err

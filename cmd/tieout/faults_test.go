@@ -102,7 +102,7 @@ func newRig(t *testing.T, world *sandbox.World, spec string) *rig {
 	if err := demoFiles(dir, world, "http://"+rigAddress); err != nil {
 		t.Fatal(err)
 	}
-	c, err := loadConfig(filepath.Join(dir, "tieout.yaml"), func(string) (string, bool) { return "", false })
+	c, err := loadOne(filepath.Join(dir, "tieout.yaml"), func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -4,7 +4,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log/slog"
@@ -19,6 +18,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/tieout/tieout/extract/all"
+	"github.com/tieout/tieout/extract/transport"
 )
 
 // version is set by the linker.
@@ -60,12 +60,15 @@ type app struct {
 	stdout, stderr  io.Writer
 	env             func(string) (string, bool)
 	configPath      string
+	entities        []string             // that were chosen; none: all
+	aboutOne        bool                 // the command can only be about one entity
 	now             func() time.Time     // the recorded clock
 	stands          bool                 // the recorded clock stands still, at --now
 	elapsed         func() time.Duration // monotonic, never affected by --now
 	log             *slog.Logger
 	logsJSON        bool
-	tune            func(*all.Config) // for tests: another way to the issuers, and no waiting
+	paces           map[string]*transport.Pace // by credential
+	tune            func(*all.Config)          // for tests: another way to the issuers, and no waiting
 	quiet, readOnly bool
 	unrecorded      time.Time // when somebody was told last and it could not be recorded; zero: never
 
@@ -99,12 +102,8 @@ func (a *app) run(ctx context.Context, args []string) int {
 	if err == nil {
 		return exitDone
 	}
-	code := exitFailed
-	var exit *exitError
-	switch {
-	case errors.As(err, &exit):
-		code = exit.code
-	case !*reached: // cobra refused the words before any command ran
+	code := exitCode(err)
+	if code == exitFailed && !*reached { // cobra refused the words before any command ran
 		code = exitUsage
 	}
 	if a.logsJSON { // whoever collects the log reads nothing else
@@ -126,7 +125,8 @@ func (a *app) root() (root *cobra.Command, reached *bool) {
 		SilenceUsage:  true,
 		SilenceErrors: true,
 		Version:       version,
-		PersistentPreRunE: func(*cobra.Command, []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
+			a.aboutOne = isAboutOne(cmd, args)
 			if err := a.setClock(nowText); err != nil {
 				return err
 			}
@@ -141,6 +141,7 @@ func (a *app) root() (root *cobra.Command, reached *bool) {
 	flags := root.PersistentFlags()
 	flags.StringVar(&a.configPath, "config", "", "configuration `FILE` (default tieout.yaml, or TIEOUT_CONFIG)")
 	flags.StringVar(&nowText, "now", "", "the `INSTANT` (RFC 3339) that is recorded and compared as now")
+	flags.StringArrayVar(&a.entities, "entity", nil, "only the entity `NAME`, where several are configured (may be repeated)")
 	flags.BoolVar(&a.readOnly, "read-only", false, "refuse to write to the ledger; a report is written all the same, and not recorded in it")
 	flags.StringVar(&logFormat, "log-format", "text", "`text` or json, on standard error")
 	flags.BoolVar(&verbose, "verbose", false, "log every page group")

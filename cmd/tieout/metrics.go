@@ -15,11 +15,13 @@ import (
 )
 
 // writeMetrics replaces the file as one step: whoever collects it sees a whole one.
-func writeMetrics(ctx context.Context, path string, p *pipeline.Pipeline) (err error) {
+func writeMetrics(ctx context.Context, c Config, p *pipeline.Pipeline) (err error) {
+	path := c.Metrics
 	facts, err := gatherMetrics(ctx, p)
 	if err != nil {
 		return err
 	}
+	facts.Entity = c.Name
 	file, err := os.CreateTemp(filepath.Dir(path), ".tieout-*") // a name that is not collected
 	if err != nil {
 		return err

@@ -317,7 +317,7 @@ func TestTell_IsNotRepeatedAtEveryRingWhereNothingCanBeRecorded(t *testing.T) {
 	s.must(t, "sync")
 	at := testNow
 	a := &app{now: func() time.Time { return at }, elapsed: func() time.Duration { return 0 }, log: slog.New(slog.DiscardHandler)}
-	c, err := loadConfig(filepath.Join(s.dir, "tieout.yaml"), func(string) (string, bool) { return "", false })
+	c, err := loadOne(filepath.Join(s.dir, "tieout.yaml"), func(string) (string, bool) { return "", false })
 	if err != nil {
 		t.Fatal(err)
 	}

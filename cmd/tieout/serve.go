@@ -25,7 +25,7 @@ func (a *app) serveCommand() *cobra.Command {
 			if err := a.mayWrite(); err != nil {
 				return err
 			}
-			c, err := a.config()
+			entities, err := a.configs()
 			if err != nil {
 				return err
 			}
@@ -40,12 +40,14 @@ func (a *app) serveCommand() *cobra.Command {
 				}
 			})
 			clock := cron.New(cron.WithLogger(cron.DiscardLogger), cron.WithLocation(time.UTC))
-			clock.Schedule(c.Schedule.Cron, ring)
+			for _, c := range entities {
+				clock.Schedule(c.Schedule.Cron, ring)
+			}
 			clock.Schedule(cron.Every(time.Minute), ring)
 			clock.Start()
 			defer clock.Stop()
 			ring()
-			return a.serve(cmd.Context(), c, bell)
+			return a.serve(cmd.Context(), entities, bell)
 		},
 	}
 }
@@ -66,44 +68,66 @@ func (s ScheduleConfig) plan(entity string) schedule.Plan {
 	return schedule.Plan{Cron: s.Cron, Jitter: s.Jitter, Key: host + "/" + entity}
 }
 
-// serve runs a night whenever the bell rings and one is due, until the context is done. A night that failed is logged and
-// tried again; only a night that was interrupted is an error, for it is done in part.
-func (a *app) serve(ctx context.Context, c Config, bell <-chan struct{}) error {
-	var announced, told time.Time
+// serve runs a night of each entity whenever the bell rings and one is due, one after the other, until the context is done.
+// Only a night that was interrupted is an error, for it is done in part.
+func (a *app) serve(ctx context.Context, entities []Config, bell <-chan struct{}) error {
+	log := a.log
+	defer func() { a.log = log }()
+	said := make([]announced, len(entities))
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
 		case <-bell:
 		}
-		next, quiet, err := a.nextNight(ctx, c)
-		switch {
-		case ctx.Err() != nil:
-			return nil
-		case err != nil:
-			a.log.Error("look what is due", "error", err)
-			continue
-		case next.At.After(a.now()):
-			if !next.At.Equal(announced) {
-				announced = next.At
-				a.log.Info("next night", "tick", next.Tick, "at", next.At, "tries", next.Tries)
+		for i, c := range entities {
+			if c.Name != "" {
+				a.log = log.With("entity", c.Name)
 			}
-			if quiet && a.now().Sub(told) >= time.Hour { // a channel that fails is not asked at every ring
-				told = a.now()
-				a.quietHour(ctx, c)
+			a.progress.sources = nil
+			if err := a.lookIn(ctx, c, &said[i]); err != nil || ctx.Err() != nil {
+				return err
 			}
-			continue
-		}
-		err = a.night(ctx, c)
-		switch {
-		case ctx.Err() != nil && err != nil:
-			return &exitError{code: exitPartial, err: fmt.Errorf("night interrupted; the next one goes on from there: %w", err)}
-		case errors.Is(err, ledger.ErrLocked):
-			a.log.Warn("night waits", "error", err)
-		case err != nil:
-			a.log.Error("night", "error", err)
 		}
 	}
+}
+
+// announced is what was said of an entity, and is not said at each ring.
+type announced struct {
+	next time.Time // the next night
+	told time.Time // when somebody was to be told of silence
+}
+
+// lookIn runs the night of an entity if one is due. A night that failed is logged and tried again.
+func (a *app) lookIn(ctx context.Context, c Config, said *announced) error {
+	next, quiet, err := a.nextNight(ctx, c)
+	switch {
+	case ctx.Err() != nil:
+		return nil
+	case err != nil:
+		a.log.Error("look what is due", "error", err)
+		return nil
+	case next.At.After(a.now()):
+		if !next.At.Equal(said.next) {
+			said.next = next.At
+			a.log.Info("next night", "tick", next.Tick, "at", next.At, "tries", next.Tries)
+		}
+		if quiet && a.now().Sub(said.told) >= time.Hour { // a channel that fails is not asked at every ring
+			said.told = a.now()
+			a.quietHour(ctx, c)
+		}
+		return nil
+	}
+	err = a.night(ctx, c)
+	switch {
+	case ctx.Err() != nil && err != nil:
+		return &exitError{code: exitPartial, err: fmt.Errorf("night interrupted; the next one goes on from there: %w", err)}
+	case errors.Is(err, ledger.ErrLocked):
+		a.log.Warn("night waits", "error", err)
+	case err != nil:
+		a.log.Error("night", "error", err)
+	}
+	return nil
 }
 
 // quietHour tells of silence between two nights. Who holds the ledger is at work on one.
@@ -123,7 +147,7 @@ func (a *app) nextNight(ctx context.Context, c Config) (next schedule.Night, qui
 	if _, err := os.Stat(c.LedgerPath); errors.Is(err, fs.ErrNotExist) {
 		return plan.Due(a.now(), nil), false, nil
 	}
-	err = a.open(ctx, c, ledger.Config{Path: c.LedgerPath, ReadOnly: true, Now: a.now}, nil, func(_ Config, p *pipeline.Pipeline) error {
+	err = a.read(ctx, c, func(_ Config, p *pipeline.Pipeline) error {
 		runs, err := recentRuns(ctx, p)
 		if err != nil {
 			return err

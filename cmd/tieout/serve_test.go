@@ -47,7 +47,7 @@ func newWatch(t *testing.T, s *site) *watch {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	w.cancel = cancel
-	go func() { w.ended <- w.app.serve(ctx, w.config, w.bell) }()
+	go func() { w.ended <- w.app.serve(ctx, []Config{w.config}, w.bell) }()
 	t.Cleanup(cancel)
 	return w
 }

@@ -18,15 +18,6 @@ import (
 	"github.com/tieout/tieout/schema/ledger"
 )
 
-// config loads the configuration; whatever is wrong with it is wrong usage.
-func (a *app) config() (Config, error) {
-	c, err := loadConfig(a.configFile(), a.env)
-	if err != nil {
-		return c, &exitError{code: exitUsage, err: err}
-	}
-	return c, nil
-}
-
 // withPipeline runs a function that writes to the ledger; names choose sources, none means all.
 func (a *app) withPipeline(ctx context.Context, names []string, use func(*pipeline.Pipeline) error) error {
 	return a.withConfigured(ctx, names, func(_ Config, p *pipeline.Pipeline) error { return use(p) })
@@ -34,11 +25,7 @@ func (a *app) withPipeline(ctx context.Context, names []string, use func(*pipeli
 
 // withConfigured is withPipeline with the configuration.
 func (a *app) withConfigured(ctx context.Context, names []string, use func(Config, *pipeline.Pipeline) error) error {
-	c, err := a.config()
-	if err != nil {
-		return err
-	}
-	return a.withLedger(ctx, c, names, use)
+	return a.each(ctx, func(c Config) error { return a.withLedger(ctx, c, names, use) })
 }
 
 // withLedger opens the ledger for writing, alone: a second process is told who holds it.
@@ -52,7 +39,7 @@ func (a *app) withLedger(ctx context.Context, c Config, names []string, use func
 		err := use(c, p)
 		// A run that was stopped is told of too, and one that cannot be told of is no failed run.
 		if c.Metrics != "" {
-			if err := writeMetrics(context.WithoutCancel(ctx), c.Metrics, p); err != nil {
+			if err := writeMetrics(context.WithoutCancel(ctx), c, p); err != nil {
 				a.log.Warn("metrics were not written", "error", err)
 			}
 		}
@@ -75,12 +62,13 @@ func (a *app) mayWrite() error {
 	return nil
 }
 
-// withReader opens the ledger for reading only, beside a run that may be writing.
+// withReader opens the ledgers of the chosen entities, one after the other, for reading only.
 func (a *app) withReader(ctx context.Context, use func(Config, *pipeline.Pipeline) error) error {
-	c, err := a.config()
-	if err != nil {
-		return err
-	}
+	return a.each(ctx, func(c Config) error { return a.read(ctx, c, use) })
+}
+
+// read opens a ledger for reading only, beside a run that may be writing.
+func (a *app) read(ctx context.Context, c Config, use func(Config, *pipeline.Pipeline) error) error {
 	return a.open(ctx, c, ledger.Config{Path: c.LedgerPath, ReadOnly: true, Now: a.now}, nil, use)
 }
 
@@ -103,14 +91,16 @@ func (a *app) open(ctx context.Context, c Config, lc ledger.Config, names []stri
 // pipeline wires the configured sources to their extractors and normalizers.
 func (a *app) newPipeline(c Config, l *ledger.Ledger) (*pipeline.Pipeline, error) {
 	var sources []pipeline.Source
-	paces := map[string]*transport.Pace{}
+	if a.paces == nil {
+		a.paces = map[string]*transport.Pace{}
+	}
 	for _, s := range c.Sources {
 		// Sources of one credential share its quota: the first says how fast.
 		key := strings.Join([]string{string(s.Provider), s.BaseURL, s.Credential.Reveal()}, "\x1f")
-		if paces[key] == nil {
-			paces[key] = transport.NewPace(s.RequestsPerSecond)
+		if a.paces[key] == nil {
+			a.paces[key] = transport.NewPace(s.RequestsPerSecond)
 		}
-		source, err := a.source(c, s, paces[key])
+		source, err := a.source(c, s, a.paces[key])
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", s.Name, err)
 		}

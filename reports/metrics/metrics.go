@@ -22,6 +22,7 @@ import (
 
 // Facts are what is written.
 type Facts struct {
+	Entity   string // a label of everything where there are several; else empty
 	Version  string
 	Runs     []schema.Run          // newest first; each kind needs its last run and its last complete one
 	Readings []schema.Completeness // every window that was read
@@ -31,7 +32,10 @@ type Facts struct {
 
 // Write writes the facts. Instants are Unix seconds, amounts decimal major units of their currency.
 func Write(w io.Writer, f Facts) error {
-	p := &page{bufio.NewWriter(w)}
+	p := &page{Writer: bufio.NewWriter(w)}
+	if f.Entity != "" {
+		p.common = labels{"entity", f.Entity}
+	}
 	p.family("tieout_info", "Version of tieout that wrote this file.")
 	p.sample("tieout_info", labels{"version", f.Version}, "1")
 	p.runs(f.Runs)
@@ -43,13 +47,17 @@ func Write(w io.Writer, f Facts) error {
 // labels are names and values in turn.
 type labels []string
 
-type page struct{ *bufio.Writer }
+type page struct {
+	*bufio.Writer
+	common labels
+}
 
 func (p *page) family(name, help string) {
 	fmt.Fprintf(p, "# HELP %s %s\n# TYPE %s gauge\n", name, help, name)
 }
 
 func (p *page) sample(name string, l labels, value string) {
+	l = slices.Concat(p.common, l)
 	var pairs []string
 	for i := 0; i < len(l); i += 2 {
 		pairs = append(pairs, l[i]+`="`+strings.NewReplacer(`\`, `\\`, `"`, `\"`, "\n", `\n`).Replace(l[i+1])+`"`)
