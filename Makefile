@@ -89,11 +89,10 @@ golden: ## Rewrite the golden files; look at the difference before you commit it
 golden-clean: ## Fail when rewriting the golden files changes one
 	.ci/golden-clean $(MAKE) --no-print-directory golden
 
-ENTRIES ?= 200000
-CARDS   ?= 2000
-bench: ## Measure each stage on ENTRIES transactions of CARDS cards, and run the small benchmarks
-	$(GO) run ./cmd/bench -entries $(ENTRIES) -cards $(CARDS)
-	$(GO) test -run '^$$' -bench . -benchmem ./...
+ENTRIES ?= 100000
+ROUNDS  ?= 5
+bench: ## Measure each stage on ENTRIES transactions beside the tools that do the same work, ROUNDS times in turn
+	$(GO) run ./cmd/bench -entries $(ENTRIES) -rounds $(ROUNDS)
 
 cover: ## Show how much of each package the tests reach
 	$(GO) test $(TESTFLAGS) -coverprofile=cover.out ./...

@@ -1,24 +1,41 @@
 package main
 
 import (
-	"encoding/json"
-	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/money"
 )
 
-// company is a year of entries on cards of four sources, all of it a formula of the number of an entry or a card: nothing is
+// company is the history of the cards of four sources, all of it a formula of the number of an entry or a card: nothing is
 // drawn and nothing is kept. Figures and books agree with the entries but for one card and one top-up in a hundred.
-type company struct{ entries, cards int }
+type company struct {
+	entries, cards int
+	days           int  // from the first entry to the last
+	more           int  // entries of the day after that
+	changed        bool // one entry in a hundred has another merchant
+}
 
-// The year ends when the figures are observed.
-var (
-	observed = time.Date(2026, 9, 30, 7, 0, 0, 0, time.UTC)
-	began    = observed.AddDate(-1, 0, 0)
-	month    = time.Date(2026, 9, 1, 0, 0, 0, 0, time.UTC)
-)
+// observed is the end of the last day.
+var observed = time.Date(2026, 9, 30, 7, 0, 0, 0, time.UTC)
+
+const day = 24 * time.Hour
+
+// now is when the figures are observed.
+func (c company) now() time.Time {
+	if c.more > 0 {
+		return observed.Add(day)
+	}
+	return observed
+}
+
+func (c company) began() time.Time { return observed.AddDate(0, 0, -c.days) }
+
+// whole is all of the history.
+func (c company) whole() schema.Window {
+	return schema.Window{From: c.began(), To: c.now().Add(time.Microsecond)}
+}
 
 func sourceName(p schema.Provider) string { return string(p) + "-main" }
 
@@ -33,32 +50,59 @@ func mix(n int) uint64 {
 func usd(cents int64) money.Amount { return money.FromMinor(cents, money.USD()) }
 
 // of says how many entries and cards a provider has: a quarter each.
-func (c company) of(p schema.Provider) (entries, cards int) { return c.entries / 4, c.cards / 4 }
+func (c company) of() (entries, cards int) { return (c.entries + c.more) / 4, c.cards / 4 }
 
-func cardID(p schema.Provider, n int) string { return fmt.Sprintf("%s-card-%06d", p, n) }
+// step is the time from one entry of a provider to the next.
+func (c company) step() time.Duration {
+	return time.Duration(c.days) * day / time.Duration(c.entries/4)
+}
+
+// first is the number of the first entry of a provider at a time or after it.
+func (c company) first(t time.Time) int {
+	entries, _ := c.of()
+	if !t.After(c.began()) {
+		return 0
+	}
+	return min(entries, int((t.Sub(c.began())+c.step()-1)/c.step()))
+}
+
+// padded is a prefix and a number of at least some digits.
+func padded(prefix string, n, digits int) string {
+	text := strconv.Itoa(n)
+	return prefix + "000000000"[:max(0, digits-len(text))] + text
+}
+
+func cardID(p schema.Provider, n int) string { return padded(string(p)+"-card-", n, 6) }
+
+// externalID ends with the number of the entry, and begins with what no order is in.
+func externalID(p schema.Provider, n int) string {
+	return padded(strconv.FormatUint(mix(n+1)|1<<63, 16)+"-"+string(p)+"-", n, 9)
+}
 
 // entry is the nth entry of a provider, in the order of time.
 func (c company) entry(p schema.Provider, n int) schema.Entry {
-	entries, cards := c.of(p)
+	_, cards := c.of()
 	dice := mix(n)
 	card := int(dice % uint64(cards))
 	cents := int64(100 + dice>>20%20_000)
 	e := schema.Entry{
-		Source: sourceName(p), Provider: p, ExternalID: fmt.Sprintf("%016x-%s-%09d", mix(n+1), p, n), CardID: cardID(p, card),
-		CardLast4: fmt.Sprintf("%04d", card%10_000), Kind: schema.Purchase, Status: schema.Posted,
-		OccurredAt: began.Add(time.Duration(n) * (observed.Sub(began) / time.Duration(entries))).Truncate(time.Microsecond),
-		Amount:     usd(-cents), Merchant: fmt.Sprintf("Merchant %d Inc", dice>>8%5000), MerchantCategory: fmt.Sprint(5000 + dice>>12%999),
+		Source: sourceName(p), Provider: p, ExternalID: externalID(p, n), CardID: cardID(p, card), CardLast4: padded("", card%10_000, 4),
+		Kind: schema.Purchase, Status: schema.Posted, OccurredAt: c.began().Add(time.Duration(n) * c.step()).Truncate(time.Millisecond),
+		Amount: usd(-cents), Merchant: "Merchant " + strconv.Itoa(int(dice>>8%5000)) + " Inc", MerchantCategory: strconv.Itoa(int(5000 + dice>>12%999)),
 	}
 	switch {
 	case p == schema.Bitnob && dice>>40%20 == 0:
-		e.Kind, e.Amount, e.Reference = schema.TopUp, usd(20*cents), fmt.Sprintf("FUND-%09d", n)
+		e.Kind, e.Amount, e.Reference = schema.TopUp, usd(20*cents), padded("FUND-", n, 9)
 	case dice>>40%33 == 1:
 		e.Kind, e.Amount = schema.Refund, usd(cents)
 	case dice>>40%33 == 2:
 		e.Status = schema.Declined
 	}
+	if c.changed && n%100 == 55 {
+		e.Merchant += " II"
+	}
 	if e.Status == schema.Posted {
-		if e.PostedAt = e.OccurredAt.Add(24 * time.Hour); e.PostedAt.After(observed) {
+		if e.PostedAt = e.OccurredAt.Add(day); e.PostedAt.After(c.now()) {
 			e.Status, e.PostedAt = schema.Pending, time.Time{}
 		}
 	}
@@ -81,19 +125,24 @@ func spend(e schema.Entry, since time.Time) int64 {
 
 // observations are the figures of every card of a provider, as its entries add up to them.
 func (c company) observations(p schema.Provider) []schema.Observation {
-	entries, cards := c.of(p)
+	entries, cards := c.of()
+	month := time.Date(c.now().Year(), c.now().Month(), 1, 0, 0, 0, 0, time.UTC)
+	since, first := month, 0
+	switch p {
+	case schema.Whop:
+		since = c.now().Add(-720 * time.Hour)
+		fallthrough
+	case schema.Bill, schema.Slash:
+		first = c.first(since.Add(-day)) // a refund counts when it posts
+	}
 	sums := make([]int64, cards)
-	for n := range entries {
+	for n := first; n < entries; n++ {
 		e, card := c.entry(p, n), mix(n)%uint64(cards)
-		switch p {
-		case schema.Whop:
-			sums[card] += spend(e, observed.Add(-720*time.Hour))
-		case schema.Bitnob:
-			if e.Status == schema.Posted {
-				sums[card] += e.Amount.Minor()
-			}
-		default:
-			sums[card] += spend(e, month)
+		switch {
+		case p != schema.Bitnob:
+			sums[card] += spend(e, since)
+		case e.Status == schema.Posted:
+			sums[card] += e.Amount.Minor()
 		}
 	}
 	all := make([]schema.Observation, 0, cards)
@@ -109,10 +158,10 @@ func (c company) observations(p schema.Provider) []schema.Observation {
 func (c company) observation(p schema.Provider, n int, sum money.Amount) schema.Observation {
 	o := schema.Observation{
 		Card: schema.Card{
-			Source: sourceName(p), Provider: p, ID: cardID(p, n), Name: fmt.Sprintf("Card %d", n), Last4: fmt.Sprintf("%04d", n%10_000),
-			Type: "virtual", Status: "active", Currency: "USD", CreatedAt: began.Add(-time.Hour),
+			Source: sourceName(p), Provider: p, ID: cardID(p, n), Name: "Card " + strconv.Itoa(n), Last4: padded("", n%10_000, 4),
+			Type: "virtual", Status: "active", Currency: "USD", CreatedAt: c.began().Add(-time.Hour),
 		},
-		Stream: schema.Cards, ObservedAt: observed,
+		Stream: schema.Cards, ObservedAt: c.now(),
 	}
 	figure := schema.Figure{Raw: sum.String(), Amount: sum}
 	limit := schema.Limit{Amount: usd(1_000_000)}
@@ -127,7 +176,7 @@ func (c company) observation(p schema.Provider, n int, sum money.Amount) schema.
 	case schema.Whop:
 		limit.Window, limit.Word, figure.Name = schema.Monthly, "monthly", schema.TrailingSpend
 	case schema.Bitnob:
-		o.Stream, figure.Name, figure.Raw, figure.Ambiguous, figure.Amount = schema.Balances, schema.Balance, fmt.Sprint(sum.Minor()), true, money.Amount{}
+		o.Stream, figure.Name, figure.Raw, figure.Ambiguous, figure.Amount = schema.Balances, schema.Balance, strconv.FormatInt(sum.Minor(), 10), true, money.Amount{}
 	}
 	if p != schema.Bitnob {
 		o.Limits = []schema.Limit{limit}
@@ -137,40 +186,31 @@ func (c company) observation(p schema.Provider, n int, sum money.Amount) schema.
 }
 
 // budget is the month over which the limits of BILL cards count.
-func budget() schema.Budget {
+func (c company) budget() schema.Budget {
+	first := time.Date(c.now().Year(), c.now().Month(), 1, 0, 0, 0, 0, time.UTC)
 	return schema.Budget{
-		Source: sourceName(schema.Bill), ID: "budget", Name: "Company", StartDate: "2026-09-01", EndDate: "2026-09-30",
-		Interval: "MONTHLY", ObservedAt: observed,
+		Source: sourceName(schema.Bill), ID: "budget", Name: "Company", StartDate: first.Format(time.DateOnly),
+		EndDate: first.AddDate(0, 1, -1).Format(time.DateOnly), Interval: "MONTHLY", ObservedAt: c.now(),
 	}
 }
 
 // fundings are the books: all top-ups but one in a hundred.
 func (c company) fundings() []schema.Funding {
-	entries, _ := c.of(schema.Bitnob)
+	entries, _ := c.of()
 	var all []schema.Funding
+	topUps := 0
 	for n := range entries {
-		e := c.entry(schema.Bitnob, n)
-		if e.Kind != schema.TopUp || n%100 == 3 {
+		if mix(n)>>40%20 != 0 {
 			continue
 		}
+		if topUps++; topUps%100 == 3 {
+			continue
+		}
+		e := c.entry(schema.Bitnob, n)
 		all = append(all, schema.Funding{
 			ID: e.ExternalID, Reference: e.Reference, Amount: e.Amount, SentAt: e.OccurredAt, SentText: e.OccurredAt.Format(time.RFC3339),
 			CardID: e.CardID, Source: e.Source, File: "books.csv", Line: len(all) + 2,
 		})
 	}
 	return all
-}
-
-// record is the evidence of an entry, of the size that issuers send.
-func record(e schema.Entry) schema.Record {
-	payload, err := json.Marshal(map[string]any{
-		"id": e.ExternalID, "cardId": e.CardID, "amountCents": e.Amount.Minor(), "date": e.OccurredAt.Format(time.RFC3339),
-		"status": e.Status, "merchantData": map[string]any{"name": e.Merchant, "categoryCode": e.MerchantCategory}, "memo": e.Reference,
-	})
-	if err != nil {
-		payload = []byte("{}") // cannot happen: text and numbers
-	}
-	return schema.Record{
-		Source: e.Source, Provider: e.Provider, Stream: schema.Transactions, ExternalID: e.ExternalID, ReceivedAt: observed, Payload: payload,
-	}
 }

@@ -1,7 +1,8 @@
-// Command bench measures tieout at the size of a large company. It makes its data from a formula, runs each stage in a
-// process of its own, and prints how long that took and how much memory it held at most:
+// Command bench measures tieout at the size of a large company, beside the tools that do the same work. It makes its data from a
+// formula, runs each stage in a process of its own, in turn with its peers, and prints the medians:
 //
-//	go run ./cmd/bench -entries 1000000 -cards 10000
+//	go run ./cmd/bench -entries 1000000
+//	go run ./cmd/bench -only load -cpuprofile load.pprof
 //
 // The figures are of one machine at one time. What may be compared is what stands in one table.
 package main
@@ -13,33 +14,12 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"os/exec"
 	"os/signal"
 	"path/filepath"
 	"runtime/pprof"
-	"time"
+	"slices"
+	"strings"
 )
-
-// work is one stage: what it is called, what it does to a folder, and what it does it to.
-type work struct {
-	name string
-	does func(context.Context, site) error
-	size func(company) int // entries
-}
-
-func works() []work {
-	entries := func(c company) int { return c.entries }
-	lookback := func(c company) int { return c.entries / 10 }
-	return []work{
-		{"load", load, entries},
-		{"read a tenth again, unchanged", again, lookback},
-		{"reconcile, all checks, the default period", reconcileMonths, entries},
-		{"reconcile, all checks, the whole year", reconcileYear, entries},
-		{"report, CSV, the whole year", reportCSV, entries},
-		{"report, XLSX, the whole year", reportXLSX, entries},
-		{"verify", verify, entries},
-	}
-}
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
@@ -51,32 +31,49 @@ func main() {
 	}
 }
 
+// options are the flags.
+type options struct {
+	company
+	dir, only, stage, profile string
+	rounds                    int
+}
+
 func run(ctx context.Context, args []string, stdout io.Writer) error {
+	var o options
 	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
-	entries := flags.Int("entries", 200_000, "transactions over all four sources")
-	cards := flags.Int("cards", 2_000, "cards over all four sources")
-	dir := flags.String("dir", "", "folder to work in, kept afterwards; default: a temporary one")
-	only := flags.Int("stage", -1, "run the stage of this number in this process; what bench calls itself with")
-	profile := flags.String("cpuprofile", "", "with -stage: file for a profile of the processor's time")
+	flags.IntVar(&o.entries, "entries", 100_000, "transactions over all four sources")
+	flags.IntVar(&o.cards, "cards", 0, "cards over all four sources; default: one for a hundred transactions")
+	flags.IntVar(&o.days, "days", 365, "days of history")
+	flags.IntVar(&o.rounds, "rounds", 5, "rounds of each contender; what is printed is the median")
+	flags.StringVar(&o.only, "only", "", "measure only these works, by name, with a comma between them")
+	flags.StringVar(&o.dir, "dir", "", "folder to work in, kept afterwards; default: a temporary one")
+	flags.StringVar(&o.stage, "stage", "", "do this stage in this process; what bench calls itself with")
+	flags.StringVar(&o.profile, "cpuprofile", "", "file for a profile of the processor's time of our part of the last round")
 	if err := flags.Parse(args); err != nil {
 		return err
 	}
-	c := company{entries: *entries, cards: *cards}
-	if c.cards < 4 || c.entries < c.cards {
-		return errors.New("at least four cards, and an entry for each")
+	if o.cards == 0 {
+		o.cards = max(4, o.entries/100)
 	}
-	if *only >= 0 {
-		return profiled(*profile, func() error { return works()[*only].does(ctx, site{company: c, dir: *dir}) })
+	if o.cards < 4 || o.entries < o.cards || o.rounds < 1 || o.days < 1 {
+		return errors.New("at least four cards, an entry for each, a day and a round")
 	}
-	if *dir == "" {
+	if o.stage != "" {
+		does := stages()[o.stage]
+		if does == nil {
+			return fmt.Errorf("no stage %q", o.stage)
+		}
+		return profiled(o.profile, func() error { return does(ctx, site{company: o.company, dir: o.dir}) })
+	}
+	if o.dir == "" {
 		temporary, err := os.MkdirTemp("", "tieout-bench-")
 		if err != nil {
 			return err
 		}
 		defer func() { _ = os.RemoveAll(temporary) }() // left behind at worst
-		*dir = temporary
+		o.dir = temporary
 	}
-	return table(ctx, stdout, site{company: c, dir: *dir})
+	return o.compare(ctx, stdout)
 }
 
 // profiled does work and writes where its time went.
@@ -96,35 +93,80 @@ func profiled(path string, work func() error) (err error) {
 	return work()
 }
 
-// table runs the stages one after the other and prints a line for each.
-func table(ctx context.Context, stdout io.Writer, s site) error {
+// compare measures the works and prints them.
+func (o options) compare(ctx context.Context, stdout io.Writer) error {
 	self, err := os.Executable()
 	if err != nil {
 		return err
 	}
-	fmt.Fprintf(stdout, "%d entries on %d cards of four sources\n\n", s.entries, s.cards)
-	const line = "%-44s %9s %9s %12s %9s %11s\n"
-	fmt.Fprintf(stdout, line, "work", "seconds", "cpu s", "entries/s", "peak MiB", "ledger MiB")
-	for i, w := range works() {
-		cmd := exec.CommandContext(ctx, self, "-stage", fmt.Sprint(i), "-dir", s.dir, "-entries", fmt.Sprint(s.entries), "-cards", fmt.Sprint(s.cards)) //nolint:gosec // itself
-		cmd.Stderr = os.Stderr
-		began := time.Now()
-		if err := cmd.Run(); err != nil {
+	dir, err := filepath.Abs(filepath.Join(o.dir, fmt.Sprint(o.entries)))
+	if err != nil {
+		return err
+	}
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return err
+	}
+	b := bench{site: site{company: o.company, dir: dir}, self: self, profile: o.profile}
+	fmt.Fprintf(stdout, "%d entries on %d cards of four sources; medians of %d rounds, contenders in turn\n\n", o.entries, o.cards, o.rounds)
+	fmt.Fprintf(stdout, line, "work", "", "cpu s", "least", "most", "wall s", "peak MiB", "MiB", "ratio")
+	works := b.works()
+	for name := range strings.SplitSeq(o.only, ",") {
+		if name != "" && !slices.ContainsFunc(works, func(w work) bool { return w.name == name }) {
+			return fmt.Errorf("no work %q", name)
+		}
+	}
+	for _, w := range works {
+		if o.only != "" && !slices.Contains(strings.Split(o.only, ","), w.name) {
+			continue
+		}
+		if err := w.compare(ctx, stdout, o.rounds); err != nil {
 			return fmt.Errorf("%s: %w", w.name, err)
 		}
-		took := time.Since(began)
-		fmt.Fprintf(stdout, line, w.name, fmt.Sprintf("%.1f", took.Seconds()),
-			fmt.Sprintf("%.1f", (cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime()).Seconds()), fmt.Sprintf("%.0f", float64(w.size(s.company))/took.Seconds()),
-			peak(cmd.ProcessState), fmt.Sprint(ledgerSize(s.dir)>>20))
 	}
+	fmt.Fprint(stdout, "\nratio: processor time of the peer to ours; above 1 ours is faster. The making of the data is taken off ours.\n")
 	return nil
 }
 
-func ledgerSize(dir string) (bytes int64) {
-	for _, name := range []string{ledgerFile, ledgerFile + "-wal"} {
-		if info, err := os.Stat(filepath.Join(dir, name)); err == nil {
-			bytes += info.Size()
+const line = "%-38s %-42s %8s %8s %8s %8s %9s %8s %7s\n"
+
+// compare measures the contenders of a work in turn and prints a line for each.
+func (w work) compare(ctx context.Context, stdout io.Writer, rounds int) error {
+	contenders := append([]contender{w.ours}, w.peers...)
+	samples := make([][]sample, len(contenders))
+	absent := make([]string, len(contenders))
+	for i, c := range contenders {
+		if c.absent != nil {
+			absent[i] = c.absent(ctx)
 		}
 	}
-	return bytes
+	for range rounds {
+		for i, c := range contenders {
+			if absent[i] != "" {
+				continue
+			}
+			one, err := c.round(ctx)
+			if err != nil {
+				return err
+			}
+			samples[i] = append(samples[i], one)
+		}
+	}
+	for i, c := range contenders {
+		title := ""
+		if i == 0 {
+			title = w.title
+		}
+		if absent[i] != "" {
+			fmt.Fprintf(stdout, "%-38s %s: absent, %s\n", title, c.name, absent[i])
+			continue
+		}
+		f := figures(samples[i])
+		least, most := spread(samples[i])
+		ratio := ""
+		if i > 0 {
+			ratio = fmt.Sprintf("%.2f", float64(f.cpu)/float64(figures(samples[0]).cpu))
+		}
+		fmt.Fprintf(stdout, line, title, c.name, seconds(f.cpu), seconds(least), seconds(most), seconds(f.wall), mebibytes(f.peak), mebibytes(f.bytes), ratio)
+	}
+	return nil
 }

@@ -4,144 +4,67 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"iter"
 	"path/filepath"
-	"strconv"
-	"strings"
 	"time"
 
-	"github.com/tieout/tieout/extract"
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tieout/tieout/pipeline"
 	"github.com/tieout/tieout/reconcile"
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/ledger"
 )
 
-const ledgerFile = "tieout.db"
-
-// site is a company and the folder that its ledger is in.
+// site is a company and the folder that everything of it is in.
 type site struct {
 	company
 	dir string
 }
 
-// perPage is how many records a page has.
-const perPage = 100
+func (s site) path(name string) string { return filepath.Join(s.dir, name) }
 
-// source plays the extractor of a provider, and its normalizer: what is measured is what comes after them.
-type source struct {
-	company
-	provider schema.Provider
-	figures  []schema.Observation // by the number of the card
-}
+// Files of a site.
+const (
+	ledgerFile = "tieout.db"  // what a stage works on
+	loadedFile = "loaded.db"  // the whole company, loaded and not checked
+	checkFile  = "checked.db" // the same, checked
+	cellsFile  = "cells.tsv"  // of the XLSX stage
+	reportsDir = "reports"    // written by the stages
+)
 
-func (s source) Streams() []schema.Stream {
-	switch s.provider {
-	case schema.Bill:
-		return []schema.Stream{schema.Cards, schema.Budgets, schema.Transactions}
-	case schema.Slash:
-		return []schema.Stream{schema.Cards, schema.Utilization, schema.Transactions}
-	case schema.Bitnob:
-		return []schema.Stream{schema.Cards, schema.Balances, schema.Transactions}
+// stages are what a process of its own does, by name.
+func stages() map[string]func(context.Context, site) error {
+	return map[string]func(context.Context, site) error{
+		"data":      data,
+		"load":      load,
+		"resync":    resync,
+		"changed":   changed,
+		"reconcile": reconcileAll,
+		"xlsx":      xlsxCells,
+		"workbook":  func(ctx context.Context, s site) error { return s.report(ctx, "xlsx") },
+		"csv":       func(ctx context.Context, s site) error { return s.report(ctx, "csv") },
+		"balances":  balances,
+		"verify":    verify,
 	}
-	return []schema.Stream{schema.Cards, schema.Transactions}
-}
-
-// Pages lists a stream.
-func (s source) Pages(_ context.Context, stream schema.Stream, w schema.Window, _ extract.Cursor) iter.Seq2[extract.Page, error] {
-	return paged(func(yield func(schema.Record)) {
-		switch stream {
-		case schema.Cards:
-			for _, o := range s.figures {
-				yield(s.named(stream, o.ID))
-			}
-		case schema.Budgets:
-			yield(s.named(stream, budget().ID))
-		default:
-			entries, _ := s.of(s.provider)
-			for n := range entries {
-				if e := s.entry(s.provider, n); w.Contains(e.OccurredAt) {
-					yield(record(e))
-				}
-			}
-		}
-	})
-}
-
-// Fetch reads the figures of cards.
-func (s source) Fetch(_ context.Context, stream schema.Stream, ids []string) iter.Seq2[extract.Page, error] {
-	return paged(func(yield func(schema.Record)) {
-		for _, id := range ids {
-			yield(s.named(stream, id))
-		}
-	})
-}
-
-// named is a record of which only the name is used.
-func (s source) named(stream schema.Stream, id string) schema.Record {
-	return schema.Record{Source: sourceName(s.provider), Provider: s.provider, Stream: stream, ExternalID: id, ReceivedAt: observed, Payload: []byte("{}")}
-}
-
-func paged(records func(yield func(schema.Record))) iter.Seq2[extract.Page, error] {
-	return func(yield func(extract.Page, error) bool) {
-		page, number, stopped := extract.Page{Total: -1}, 1, false
-		records(func(r schema.Record) {
-			if len(page.Records) == perPage && !stopped {
-				number++
-				page.Next = extract.Cursor(strconv.Itoa(number))
-				stopped = !yield(page, nil)
-				page = extract.Page{Total: -1}
-			}
-			page.Records = append(page.Records, r)
-		})
-		if !stopped {
-			page.Last = true
-			yield(page, nil)
-		}
-	}
-}
-
-// normalize gives back what a record was made of.
-func (s source) normalize(r schema.Record, b *schema.Batch) error {
-	number := func() (int, error) { return strconv.Atoi(r.ExternalID[strings.LastIndexByte(r.ExternalID, '-')+1:]) }
-	switch r.Stream {
-	case schema.Budgets:
-		b.Budgets = append(b.Budgets, budget())
-	case schema.Transactions:
-		n, err := number()
-		if err != nil {
-			return err
-		}
-		b.Entries = append(b.Entries, s.entry(s.provider, n))
-	default:
-		n, err := number()
-		if err != nil {
-			return err
-		}
-		o := s.figures[n]
-		if o.Stream != r.Stream {
-			o.Stream, o.Limits, o.Figures = r.Stream, nil, nil
-		}
-		b.Observations = append(b.Observations, o)
-	}
-	return nil
 }
 
 // with opens the ledger and a pipeline over it.
 func (s site) with(ctx context.Context, use func(*pipeline.Pipeline) error) (err error) {
-	l, err := ledger.Open(ctx, ledger.Config{Path: filepath.Join(s.dir, ledgerFile), Now: func() time.Time { return observed }})
+	l, err := ledger.Open(ctx, ledger.Config{Path: s.path(ledgerFile), Now: s.now})
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, l.Close()) }()
 	start := time.Now()
 	config := pipeline.Config{
-		Ledger: l, Entity: "Bench", Zone: time.UTC, Version: "bench", Now: func() time.Time { return observed },
+		Ledger: l, Entity: "Bench", Zone: time.UTC, Version: "bench", Now: s.now,
 		Elapsed: func() time.Duration { return time.Since(start) }, Checks: reconcile.Config{GraceDays: 3, StalePendingDays: 10},
 	}
 	for _, p := range schema.Providers() {
-		x := source{s.company, p, s.observations(p)}
-		config.Sources = append(config.Sources, pipeline.Source{Name: sourceName(p), Provider: p, Extractor: x, Normalize: x.normalize, LookbackDays: 35})
+		x := newSource(s.company, p)
+		config.Sources = append(config.Sources, pipeline.Source{
+			Name: sourceName(p), Provider: p, Extractor: x, Normalize: x.normalize, LookbackDays: s.days + 1,
+		})
 	}
 	p, err := pipeline.New(config)
 	if err != nil {
@@ -150,62 +73,121 @@ func (s site) with(ctx context.Context, use func(*pipeline.Pipeline) error) (err
 	return use(p)
 }
 
-// load stores the whole company as one sync, and its books.
-func load(ctx context.Context, s site) error {
-	return s.with(ctx, func(p *pipeline.Pipeline) error {
-		result, err := p.Sync(ctx)
-		if err != nil || result.Status != schema.Complete {
-			return errors.Join(err, result.Err())
-		}
-		_, _, err = p.Ledger.ImportFundings(ctx, result.RunID, "books.csv", s.fundings())
-		return err
-	})
-}
-
-// again reads the look-back once more, as every night does: nothing in it has changed.
-func again(ctx context.Context, s site) error {
-	return s.with(ctx, func(p *pipeline.Pipeline) error {
-		result, err := p.Sync(ctx)
-		if err == nil && result.Status == schema.Complete {
-			for _, one := range result.Sources {
-				for _, stream := range one.Streams {
-					if stream.EntriesNew+stream.EntriesChanged > 0 {
-						err = fmt.Errorf("%s: %d new, %d changed", one.Source, stream.EntriesNew, stream.EntriesChanged)
+// data makes what a load is given, and throws it away: what the making costs is not what a load costs.
+func data(ctx context.Context, s site) error {
+	var group errgroup.Group
+	for _, p := range schema.Providers() {
+		group.Go(func() error {
+			x := newSource(s.company, p)
+			for _, stream := range x.Streams() {
+				for page, err := range x.Pages(ctx, stream, s.whole(), "") {
+					var b schema.Batch
+					for _, r := range page.Records {
+						err = errors.Join(err, x.normalize(r, &b))
+					}
+					if err != nil {
+						return err
 					}
 				}
 			}
+			if p == schema.Bitnob {
+				_ = s.fundings()
+			}
+			return nil
+		})
+	}
+	return group.Wait()
+}
+
+// sync reads the whole company and says how many entries were new, and how many changed.
+func (s site) sync(ctx context.Context, p *pipeline.Pipeline) (fresh, changed int64, err error) {
+	result, err := p.Sync(ctx)
+	if err := errors.Join(err, result.Err()); err != nil {
+		return 0, 0, err
+	}
+	var read int64
+	for _, one := range result.Sources {
+		for _, stream := range one.Streams {
+			fresh += stream.EntriesNew
+			changed += stream.EntriesChanged
+			read += stream.EntriesNew + stream.EntriesChanged + stream.EntriesUnchanged
 		}
-		return errors.Join(err, result.Err())
+	}
+	if entries, _ := s.of(); read < int64(4*entries) {
+		err = fmt.Errorf("%d entries were read of %d", read, 4*entries)
+	}
+	_, _, books := p.Ledger.ImportFundings(ctx, result.RunID, "books.csv", s.fundings())
+	return fresh, changed, errors.Join(err, books)
+}
+
+// load stores the whole company as one sync, and its books.
+func load(ctx context.Context, s site) error { return s.syncs(ctx, 4*(s.entries/4), 0) }
+
+// resync reads everything once more: nothing has changed.
+func resync(ctx context.Context, s site) error { return s.syncs(ctx, 0, 0) }
+
+// changed reads everything once more: one entry in a hundred has changed.
+func changed(ctx context.Context, s site) error {
+	s.changed = true
+	perSource := 0
+	for n := range s.entries / 4 {
+		if n%100 == 55 {
+			perSource++
+		}
+	}
+	return s.syncs(ctx, 0, 4*perSource)
+}
+
+// syncs reads the company, and refuses what would have measured something else.
+func (s site) syncs(ctx context.Context, fresh, changed int) error {
+	return s.with(ctx, func(p *pipeline.Pipeline) error {
+		n, c, err := s.sync(ctx, p)
+		if err == nil && (n != int64(fresh) || c != int64(changed)) {
+			err = fmt.Errorf("%d entries were new and %d changed, want %d and %d", n, c, fresh, changed)
+		}
+		return err
 	})
 }
 
-func reconcileMonths(ctx context.Context, s site) error {
-	return s.with(ctx, func(p *pipeline.Pipeline) error { return found(p.Reconcile(ctx, p.DefaultPeriod())) })
-}
-
-func reconcileYear(ctx context.Context, s site) error {
-	return s.with(ctx, func(p *pipeline.Pipeline) error { return found(p.Reconcile(ctx, year())) })
-}
-
-// found refuses a reconcile that found nothing: it would have measured nothing.
-func found(result pipeline.ReconcileResult, err error) error {
-	for _, code := range []schema.FindingCode{schema.LimitBreach, schema.OrphanTopUp, schema.BalanceDrift} {
-		if err == nil && len(result.Findings[code]) == 0 {
-			err = fmt.Errorf("no finding of %s among %v", code, result.Findings)
+// reconcileAll runs all checks over the whole history.
+func reconcileAll(ctx context.Context, s site) error {
+	return s.with(ctx, func(p *pipeline.Pipeline) error {
+		result, err := p.Reconcile(ctx, s.whole())
+		for _, code := range []schema.FindingCode{schema.OrphanTopUp, schema.BalanceDrift} {
+			if err == nil && len(result.Findings[code]) == 0 {
+				err = fmt.Errorf("no finding of %s among %v: nothing was measured", code, result.Findings)
+			}
 		}
-	}
-	return err
+		return err
+	})
 }
 
-func year() schema.Window { return schema.Window{From: began, To: observed.Add(time.Microsecond)} }
-
-func reportCSV(ctx context.Context, s site) error  { return s.report(ctx, "csv") }
-func reportXLSX(ctx context.Context, s site) error { return s.report(ctx, "xlsx") }
-
+// report writes the workpaper of the whole history.
 func (s site) report(ctx context.Context, format string) error {
 	return s.with(ctx, func(p *pipeline.Pipeline) error {
-		_, err := p.Report(ctx, pipeline.ReportRequest{Period: year(), Formats: []string{format}, Dir: filepath.Join(s.dir, format)})
+		_, err := p.Report(ctx, pipeline.ReportRequest{Period: s.whole(), Formats: []string{format}, Dir: filepath.Join(s.dir, reportsDir, format)})
 		return err
+	})
+}
+
+// balances loads the company and sums its entries by card.
+func balances(ctx context.Context, s site) error {
+	return s.with(ctx, func(p *pipeline.Pipeline) error {
+		if _, _, err := s.sync(ctx, p); err != nil {
+			return err
+		}
+		type account struct{ source, card string }
+		sums := map[account]int64{}
+		for e, err := range p.View(0).Entries.Entries(ctx, schema.EntryFilter{}) {
+			if err != nil {
+				return err
+			}
+			sums[account{e.Source, e.CardID}] += e.Amount.Minor()
+		}
+		if _, cards := s.of(); len(sums) > 4*cards || len(sums) == 0 {
+			return fmt.Errorf("balances of %d cards", len(sums))
+		}
+		return nil
 	})
 }
 

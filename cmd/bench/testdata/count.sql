@@ -1,0 +1,1 @@
+SELECT (SELECT count(*) FROM entries), (SELECT count(*) FROM records);
