@@ -157,7 +157,10 @@ func (t *tx) saveCards(ctx context.Context, current map[string]cardRow, cards ma
 	return t.insert(ctx, "cards", rows)
 }
 
-const cardSelect = `SELECT id, source, card_id, provider, alt_id, name, last4, type, status, currency, budget_id, created_at, closed_at FROM cards `
+const (
+	cardColumns = `SELECT id, source, card_id, provider, alt_id, name, last4, type, status, currency, budget_id, created_at, closed_at `
+	cardSelect  = cardColumns + `FROM cards `
+)
 
 func (t *tx) cardsByID(ctx context.Context, source string, ids []string) (map[string]cardRow, error) {
 	rows, err := selectIn[cardRow](ctx, t, t.Rebind, ids, cardSelect+`WHERE closed_seq IS NULL AND source = ? AND card_id IN (?)`, source)
@@ -174,10 +177,12 @@ func (t *tx) cardsByID(ctx context.Context, source string, ids []string) (map[st
 // cardNames says which of a card's two ids is the ledger's.
 type cardNames map[string]string
 
-// cardNames reads the known cards that a group's entries may mean under either id.
+// cardNames reads the known cards that a group's entries may mean under either id. Where no card has a second id and no entry
+// names one, an id is what it says.
 func (t *tx) cardNames(ctx context.Context, g Group) (cardNames, error) {
 	asked := map[string]bool{}
 	var ids []string
+	second := false
 	for _, e := range g.Batch.Entries {
 		for _, id := range []string{text(e.CardID), text(e.CardAltID)} {
 			if id != "" && !asked[id] {
@@ -185,12 +190,16 @@ func (t *tx) cardNames(ctx context.Context, g Group) (cardNames, error) {
 				ids = append(ids, id)
 			}
 		}
+		second = second || e.CardAltID != ""
 	}
-	names := cardNames{}
-	byAlt, err := selectIn[cardRow](ctx, t, t.Rebind, ids, cardSelect+`WHERE closed_seq IS NULL AND source = ? AND alt_id <> '' AND alt_id IN (?)`, g.Source)
+	byAlt, err := selectSome[cardRow](ctx, t, ids, cardColumns, `FROM cards WHERE closed_seq IS NULL AND source = ? AND alt_id <> ''`, `AND alt_id IN (?)`, g.Source)
 	if err != nil {
 		return nil, fmt.Errorf("read cards: %w", err)
 	}
+	if len(byAlt) == 0 && !second {
+		return nil, nil
+	}
+	names := cardNames{}
 	for _, r := range byAlt {
 		names[r.AltID] = r.CardID
 	}

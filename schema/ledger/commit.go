@@ -50,14 +50,15 @@ func (l *Ledger) Commit(ctx context.Context, g Group) (Counts, error) {
 	}
 	err := l.commit(ctx, g.Run, kind, func(t *tx) error {
 		counts = Counts{Rejected: int64(len(g.Batch.Rejects))}
+		ids := identities(g.Records)
 		for _, step := range []func() error{
-			func() error { return t.records(ctx, g) },
+			func() error { return t.records(ctx, g, ids) },
 			func() error { return t.observations(ctx, g.Batch.Observations) },
 			func() error { return t.budgets(ctx, g.Batch.Budgets) },
 			func() error { return t.entries(ctx, g, &counts) },
-			func() error { return t.absences(ctx, g, &counts) },
-			func() error { return t.rejects(ctx, g) },
-			func() error { return t.notes(ctx, g) },
+			func() error { return t.absences(ctx, g, ids, &counts) },
+			func() error { return t.rejects(ctx, g, ids) },
+			func() error { return t.notes(ctx, g, ids) },
 			func() error { return t.walk(ctx, g) },
 		} {
 			if err := step(); err != nil {
@@ -92,27 +93,39 @@ func identities(records []schema.Record) []string {
 }
 
 // records stores the evidence that is new.
-func (t *tx) records(ctx context.Context, g Group) error {
-	last, err := t.heads(ctx, g.Source, g.Stream, identities(g.Records))
+func (t *tx) records(ctx context.Context, g Group, ids []string) error {
+	last, err := t.heads(ctx, g.Source, g.Stream, ids)
 	if err != nil {
 		return fmt.Errorf("read records: %w", err)
 	}
-	var rows [][]any
+	type fresh struct {
+		schema.Record
+		identity string
+		sum      [sha256.Size]byte
+	}
+	var rows []fresh
 	for _, r := range g.Records {
 		id, sum := identity(r.ExternalID, r.Payload), sha256.Sum256(r.Payload)
-		if last[id] == sum {
-			continue
+		if last[id] != sum {
+			last[id] = sum
+			rows = append(rows, fresh{r, id, sum})
 		}
-		last[id] = sum
-		rows = append(rows, []any{
-			g.Source, string(g.Stream), id, text(r.Category), micros(r.ReceivedAt), text(string(r.Payload)), sum[:],
-		})
 	}
-	if err := t.insert(ctx, "records", rows); err != nil || t.first == nil {
+	err = t.insertEach(ctx, "records", func(yield func([]any) bool) {
+		var values []any
+		for i := range rows {
+			r := &rows[i]
+			values = append(values[:0], g.Source, string(g.Stream), r.identity, text(r.Category), micros(r.ReceivedAt), text(string(r.Payload)), r.sum[:])
+			if !yield(values) {
+				return
+			}
+		}
+	})
+	if err != nil || t.first == nil {
 		return err
 	}
-	for i, row := range rows {
-		t.first.tookRecord(g.Source, g.Stream, row[2].(string), t.last["records"]-int64(len(rows)-1-i))
+	for i, r := range rows {
+		t.first.tookRecord(g.Source, g.Stream, r.identity, t.last["records"]-int64(len(rows)-1-i))
 	}
 	return nil
 }
@@ -152,7 +165,7 @@ func among(sorted []string, id string) bool {
 }
 
 // rejects closes those that no longer stand and stores those that are new.
-func (t *tx) rejects(ctx context.Context, g Group) error {
+func (t *tx) rejects(ctx context.Context, g Group, ids []string) error {
 	type standing struct {
 		ID       int64  `db:"id"`
 		Identity string `db:"identity"`
@@ -160,11 +173,13 @@ func (t *tx) rejects(ctx context.Context, g Group) error {
 		Reason   string `db:"reason"`
 		Payload  string `db:"payload"`
 	}
-	current, err := selectIn[standing](ctx, t, t.Rebind, identities(g.Records), `
-		SELECT id, identity, field, reason, payload FROM rejects
-		WHERE closed_seq IS NULL AND source = ? AND stream = ? AND identity IN (?) ORDER BY id`, g.Source, string(g.Stream))
+	current, err := selectSome[standing](ctx, t, ids, `SELECT id, identity, field, reason, payload`,
+		`FROM rejects WHERE closed_seq IS NULL AND source = ? AND stream = ?`, `AND identity IN (?) ORDER BY id`, g.Source, string(g.Stream))
 	if err != nil {
 		return fmt.Errorf("read rejects: %w", err)
+	}
+	if len(current) == 0 && len(g.Batch.Rejects) == 0 {
+		return nil
 	}
 	// A record read twice in one group counts as it was read last, and that may have been one that could be mapped.
 	payloads := map[string]string{}
@@ -207,7 +222,7 @@ func (t *tx) rejects(ctx context.Context, g Group) error {
 }
 
 // notes replaces the notes of the group's records where they changed.
-func (t *tx) notes(ctx context.Context, g Group) error {
+func (t *tx) notes(ctx context.Context, g Group, ids []string) error {
 	type note struct {
 		ID         int64  `db:"id"`
 		ExternalID string `db:"external_id"`
@@ -215,9 +230,8 @@ func (t *tx) notes(ctx context.Context, g Group) error {
 		Field      string `db:"field"`
 		Detail     string `db:"detail"`
 	}
-	current, err := selectIn[note](ctx, t, t.Rebind, identities(g.Records), `
-		SELECT id, external_id, code, field, detail FROM notes
-		WHERE closed_seq IS NULL AND source = ? AND stream = ? AND external_id IN (?) ORDER BY id`, g.Source, string(g.Stream))
+	current, err := selectSome[note](ctx, t, ids, `SELECT id, external_id, code, field, detail`,
+		`FROM notes WHERE closed_seq IS NULL AND source = ? AND stream = ?`, `AND external_id IN (?) ORDER BY id`, g.Source, string(g.Stream))
 	if err != nil {
 		return fmt.Errorf("read notes: %w", err)
 	}

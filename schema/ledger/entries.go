@@ -74,8 +74,8 @@ func contentOf(e schema.Entry) entryContent {
 	return c
 }
 
-// values are the columns of the row, in the order of entryColumns.
-func (r *entryRow) values() []any {
+// appendValues appends the columns of the row, in the order of entryColumns.
+func (r *entryRow) appendValues(to []any) []any {
 	var posted, original any
 	if r.Posted {
 		posted = r.PostedAt
@@ -83,11 +83,11 @@ func (r *entryRow) values() []any {
 	if r.Original {
 		original = r.OriginalMinor
 	}
-	return []any{
+	return append(to,
 		r.Source, r.Provider, r.ExternalID, r.CardID, r.CardLast4, r.Kind, r.Status, r.OwnStatus, r.OccurredAt, posted,
 		r.AmountMinor, r.Currency, r.Literal, original, r.OriginalISO, r.OriginalCurrency, r.OriginalLiteral, r.Merchant,
 		r.MerchantCategory, r.Reference, r.Description, r.LinkedID,
-	}
+	)
 }
 
 // scanner is the part of sql.Rows that reads a row.
@@ -181,13 +181,12 @@ func (t *tx) entries(ctx context.Context, g Group, counts *Counts) error {
 		}
 	}
 	relink(next, links)
-	return t.versions(ctx, g.Source, current, next)
+	return t.versions(ctx, current, next)
 }
 
 // versions appends a version of each row that is not as it was, sorted by id: keys in order make the indexes grow evenly.
-func (t *tx) versions(ctx context.Context, source string, current, next map[string]*entryRow) error {
-	var ids []string
-	var rows [][]any
+func (t *tx) versions(ctx context.Context, current, next map[string]*entryRow) error {
+	var rows []*entryRow
 	var replaced []int64
 	for _, id := range slices.Sorted(maps.Keys(next)) {
 		row, was := next[id], current[id]
@@ -197,17 +196,25 @@ func (t *tx) versions(ctx context.Context, source string, current, next map[stri
 			}
 			replaced = append(replaced, was.ID)
 		}
-		ids, rows = append(ids, id), append(rows, row.values())
+		rows = append(rows, row)
 	}
 	slices.Sort(replaced)
 	if err := t.close(ctx, "entries", replaced); err != nil {
 		return err
 	}
-	if err := t.insert(ctx, "entries", rows); err != nil || t.first == nil {
+	err := t.insertEach(ctx, "entries", func(yield func([]any) bool) {
+		var values []any
+		for _, row := range rows {
+			if values = row.appendValues(values[:0]); !yield(values) {
+				return
+			}
+		}
+	})
+	if err != nil || t.first == nil {
 		return err
 	}
-	for i, id := range ids {
-		t.first.tookEntry(source, id, t.last["entries"]-int64(len(ids)-1-i))
+	for i, row := range rows {
+		t.first.tookEntry(row.Source, row.ExternalID, t.last["entries"]-int64(len(rows)-1-i))
 	}
 	return nil
 }
@@ -298,11 +305,8 @@ func (t *tx) links(ctx context.Context, g Group, touched map[string]bool) ([]lin
 			break
 		}
 		slices.Sort(ids)
-		for _, query := range []string{
-			`SELECT from_id, to_id, basis FROM links WHERE source = ? AND from_id IN (?)`,
-			`SELECT from_id, to_id, basis FROM links WHERE source = ? AND to_id IN (?)`,
-		} {
-			rows, err := selectIn[linkRow](ctx, t, t.Rebind, ids, query, g.Source)
+		for _, in := range []string{`AND from_id IN (?)`, `AND to_id IN (?)`} {
+			rows, err := selectSome[linkRow](ctx, t, ids, `SELECT from_id, to_id, basis`, `FROM links WHERE source = ?`, in, g.Source)
 			if err != nil {
 				return nil, fmt.Errorf("read links: %w", err)
 			}

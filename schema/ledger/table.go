@@ -8,6 +8,8 @@ import (
 	"errors"
 	"fmt"
 	"hash"
+	"iter"
+	"slices"
 	"strings"
 	"time"
 
@@ -57,11 +59,16 @@ func tableNamed(name string) table {
 	return table{name: name} // cannot happen: callers name tables of the list
 }
 
-// rowHash is SHA-256 over the table's name, the commit, the row's id and the columns, each with its kind and length, so that
-// no two rows have the same text to hash. What is no row of a table has the id 0.
+// rowHash is SHA-256 over the text of a row.
 func rowHash(h hash.Hash, t table, seq, id int64, values []any) []byte {
 	h.Reset()
-	var b []byte
+	h.Write(appendRow(nil, t, seq, id, values))
+	return h.Sum(nil)
+}
+
+// appendRow appends the text that is hashed of a row: the table's name, the commit, the row's id and the columns, each with
+// its kind and length, so that no two rows have the same. What is no row of a table has the id 0.
+func appendRow(b []byte, t table, seq, id int64, values []any) []byte {
 	b = append(b, t.name...)
 	b = binary.BigEndian.AppendUint64(append(b, 0), uint64(seq))
 	b = binary.BigEndian.AppendUint64(b, uint64(id))
@@ -81,8 +88,7 @@ func rowHash(h hash.Hash, t table, seq, id int64, values []any) []byte {
 			b = append(b, fmt.Sprintf("?%T", v)...) // a kind that no column has: it can agree with nothing
 		}
 	}
-	h.Write(b)
-	return h.Sum(nil)
+	return b
 }
 
 // closeHash is what the closing of a row adds to its commit's digest.
@@ -96,6 +102,7 @@ type tx struct {
 	seq    int64
 	prev   []byte
 	sum    hash.Hash // for single rows
+	text   []byte    // of the row that is hashed
 	digest parts
 	last   map[string]int64 // the highest id of a table that this transaction inserted into
 
@@ -111,10 +118,45 @@ const (
 
 // insert stores rows, each with the table's columns. It numbers them itself: a row's id is part of its hash.
 func (t *tx) insert(ctx context.Context, name string, rows [][]any) error {
-	if len(rows) == 0 {
+	return t.insertEach(ctx, name, slices.Values(rows))
+}
+
+// insertEach is insert of rows that are made one after the other. A row is not kept: the next may be in its place.
+func (t *tx) insertEach(ctx context.Context, name string, rows iter.Seq[[]any]) error {
+	into := tableNamed(name)
+	width := len(into.columns) + 3
+	most := maxParameters / width
+	var args []any
+	n := 0
+	flush := func() error {
+		if n == 0 {
+			return nil
+		}
+		if err := t.insertSome(ctx, into, n, args); err != nil {
+			return fmt.Errorf("insert into %s: %w", name, err)
+		}
+		args, n = args[:0], 0
 		return nil
 	}
-	into := tableNamed(name)
+	for row := range rows {
+		if err := t.number(ctx, name); err != nil {
+			return err
+		}
+		t.text = appendRow(t.text[:0], into, t.seq, t.last[name], row)
+		sum := sha256.Sum256(t.text)
+		t.digest.add(name, sum[:])
+		args = append(append(args, t.last[name], t.seq, sum[:]), row...)
+		if n++; n == most {
+			if err := flush(); err != nil {
+				return err
+			}
+		}
+	}
+	return flush()
+}
+
+// number gives the next row of a table its id.
+func (t *tx) number(ctx context.Context, name string) error {
 	if _, ok := t.last[name]; !ok {
 		var last int64
 		if err := t.GetContext(ctx, &last, `SELECT COALESCE(MAX(id), 0) FROM `+name); err != nil {
@@ -122,21 +164,7 @@ func (t *tx) insert(ctx context.Context, name string, rows [][]any) error {
 		}
 		t.last[name] = last
 	}
-	width := len(into.columns) + 3
-	for len(rows) > 0 {
-		n := min(len(rows), maxParameters/width)
-		args := make([]any, 0, n*width)
-		for _, row := range rows[:n] {
-			t.last[name]++
-			h := rowHash(t.sum, into, t.seq, t.last[name], row)
-			t.digest.add(name, h)
-			args = append(append(args, t.last[name], t.seq, h), row...)
-		}
-		if err := t.insertSome(ctx, into, n, args); err != nil {
-			return fmt.Errorf("insert into %s: %w", name, err)
-		}
-		rows = rows[n:]
-	}
+	t.last[name]++
 	return nil
 }
 
@@ -193,6 +221,18 @@ func selectIn[T, ID any](ctx context.Context, q sqlx.QueryerContext, rebind func
 		ids = ids[n:]
 	}
 	return all, nil
+}
+
+// selectSome is selectIn of a table in which often nothing is like that, whatever the ids: then none is looked up.
+func selectSome[T any](ctx context.Context, t *tx, ids []string, columns, from, in string, args ...any) ([]T, error) {
+	if len(ids) == 0 {
+		return nil, nil
+	}
+	var some bool
+	if err := t.GetContext(ctx, &some, t.Rebind(`SELECT EXISTS (SELECT 1 `+from+`)`), args...); err != nil || !some {
+		return nil, err
+	}
+	return selectIn[T](ctx, t, t.Rebind, ids, columns+" "+from+" "+in, args...)
 }
 
 // commit runs a function in a transaction and appends what it stored to the chain. Either all of it happens or nothing.

@@ -100,7 +100,7 @@ func (l *Ledger) Readings(ctx context.Context, source string, ids []string) ([]R
 }
 
 // absences ends those of entries that the group read, and stores those that are new.
-func (t *tx) absences(ctx context.Context, g Group, counts *Counts) error {
+func (t *tx) absences(ctx context.Context, g Group, ids []string, counts *Counts) error {
 	if g.Stream != schema.Transactions {
 		return nil
 	}
@@ -108,10 +108,17 @@ func (t *tx) absences(ctx context.Context, g Group, counts *Counts) error {
 		ID         int64  `db:"id"`
 		ExternalID string `db:"external_id"`
 	}
-	const query = `SELECT id, external_id FROM absences WHERE closed_seq IS NULL AND source = ? AND external_id IN (?)`
-	read, err := selectIn[standing](ctx, t, t.Rebind, identities(g.Records), query, g.Source)
+	among := func(ids []string) ([]standing, error) {
+		found, err := selectSome[standing](ctx, t, ids, `SELECT id, external_id`,
+			`FROM absences WHERE closed_seq IS NULL AND source = ?`, `AND external_id IN (?)`, g.Source)
+		if err != nil {
+			return nil, fmt.Errorf("read absences: %w", err)
+		}
+		return found, nil
+	}
+	read, err := among(ids)
 	if err != nil {
-		return fmt.Errorf("read absences: %w", err)
+		return err
 	}
 	closed := make([]int64, 0, len(read))
 	for _, s := range read {
@@ -121,13 +128,13 @@ func (t *tx) absences(ctx context.Context, g Group, counts *Counts) error {
 	if err := t.close(ctx, "absences", closed); err != nil {
 		return err
 	}
-	ids := make([]string, 0, len(g.Absent))
+	gone := make([]string, 0, len(g.Absent))
 	for _, a := range g.Absent {
-		ids = append(ids, text(a.ExternalID))
+		gone = append(gone, text(a.ExternalID))
 	}
-	absent, err := selectIn[standing](ctx, t, t.Rebind, ids, query, g.Source)
+	absent, err := among(gone)
 	if err != nil {
-		return fmt.Errorf("read absences: %w", err)
+		return err
 	}
 	known := map[string]bool{}
 	for _, s := range absent {
