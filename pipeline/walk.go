@@ -244,9 +244,15 @@ func (c *collector) forget(ctx context.Context) error {
 	return c.p.Ledger.DropCheckpoint(ctx, c.source.Name, c.stream, c.window)
 }
 
+// reset begins the next group in the memory of the last, which the ledger does not keep.
 func (c *collector) reset() {
-	c.group = ledger.Group{Run: c.run.ID, Source: c.source.Name, Provider: c.source.Provider, Stream: c.stream, ByID: c.byID}
-	c.fresh = nil
+	clear(c.group.Records)
+	clear(c.group.Batch.Entries)
+	c.group = ledger.Group{
+		Run: c.run.ID, Source: c.source.Name, Provider: c.source.Provider, Stream: c.stream, ByID: c.byID,
+		Records: c.group.Records[:0], Batch: schema.Batch{Entries: c.group.Batch.Entries[:0]},
+	}
+	c.fresh = c.fresh[:0]
 	c.since = c.p.Elapsed()
 }
 

@@ -98,24 +98,18 @@ func (t *tx) records(ctx context.Context, g Group, ids []string) error {
 	if err != nil {
 		return fmt.Errorf("read records: %w", err)
 	}
-	type fresh struct {
-		schema.Record
-		identity string
-		sum      [sha256.Size]byte
-	}
-	var rows []fresh
-	for _, r := range g.Records {
-		id, sum := identity(r.ExternalID, r.Payload), sha256.Sum256(r.Payload)
-		if last[id] != sum {
-			last[id] = sum
-			rows = append(rows, fresh{r, id, sum})
-		}
-	}
+	var stored []string
 	err = t.insertEach(ctx, "records", func(yield func([]any) bool) {
 		var values []any
-		for i := range rows {
-			r := &rows[i]
-			values = append(values[:0], g.Source, string(g.Stream), r.identity, text(r.Category), micros(r.ReceivedAt), text(string(r.Payload)), r.sum[:])
+		for i := range g.Records {
+			r := &g.Records[i]
+			id, sum := identity(r.ExternalID, r.Payload), sha256.Sum256(r.Payload)
+			if last[id] == sum {
+				continue
+			}
+			last[id] = sum
+			stored = append(stored, id)
+			values = append(values[:0], g.Source, string(g.Stream), id, text(r.Category), micros(r.ReceivedAt), text(string(r.Payload)), sum[:])
 			if !yield(values) {
 				return
 			}
@@ -124,8 +118,8 @@ func (t *tx) records(ctx context.Context, g Group, ids []string) error {
 	if err != nil || t.first == nil {
 		return err
 	}
-	for i, r := range rows {
-		t.first.tookRecord(g.Source, g.Stream, r.identity, t.last["records"]-int64(len(rows)-1-i))
+	for i, id := range stored {
+		t.first.tookRecord(g.Source, g.Stream, id, t.last["records"]-int64(len(stored)-1-i))
 	}
 	return nil
 }

@@ -28,6 +28,12 @@ type rowIDs struct{ record, entry uint32 }
 // firstRows is how many ids a first load keeps at most, in some 60 MB. From there on, the indexes are kept up.
 const firstRows = 2_000_000
 
+// How much of the ledger the connection that writes keeps in memory, in KiB: rows without an index only come at the end.
+const (
+	firstCache = "16384"
+	cache      = "65536"
+)
+
 func newFirstLoad() *firstLoad {
 	return &firstLoad{seed: maphash.MakeSeed(), ids: map[uint64]rowIDs{}, most: firstRows}
 }
@@ -137,7 +143,7 @@ func (l *Ledger) index(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := connect(l.path, 1, pragma("synchronous(FULL)"), pragma("cache_size(-32768)"))
+	db, err := connect(l.path, 1, pragma("synchronous(FULL)"), pragma("cache_size(-8192)"))
 	if err != nil {
 		return err
 	}
@@ -146,5 +152,6 @@ func (l *Ledger) index(ctx context.Context) (err error) {
 		return fmt.Errorf("index the ledger: %w", err)
 	}
 	l.first = nil
-	return nil
+	_, err = l.write.ExecContext(ctx, "PRAGMA cache_size = -"+cache)
+	return err
 }

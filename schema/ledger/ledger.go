@@ -94,7 +94,7 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 		// A statement that inserts many rows keeps a journal of its own; in a file it would cost more than the rows. A longer
 		// write-ahead log copies the pages that change with every commit less often into the database.
 		if l.write, err = connect(path, 1, "_txlock=immediate", pragma("journal_mode(WAL)"), pragma("synchronous(FULL)"),
-			pragma("foreign_keys(1)"), pragma("cache_size(-131072)"), pragma("temp_store(MEMORY)"), pragma("wal_autocheckpoint(8192)")); err != nil {
+			pragma("foreign_keys(1)"), pragma("cache_size(-"+firstCache+")"), pragma("temp_store(MEMORY)"), pragma("wal_autocheckpoint(8192)")); err != nil {
 			return nil, err
 		}
 		files, err := migrations.SQLite()
