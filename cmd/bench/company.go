@@ -8,13 +8,22 @@ import (
 	"github.com/tieout/tieout/schema/money"
 )
 
-// company is the history of the cards of four sources, all of it a formula of the number of an entry or a card: nothing is
+// company is the history of the cards of up to four sources, all of it a formula of the number of an entry or a card: nothing is
 // drawn and nothing is kept. Figures and books agree with the entries but for one card and one top-up in a hundred.
 type company struct {
 	entries, cards int
 	days           int  // from the first entry to the last
 	more           int  // entries of the day after that
 	changed        bool // one entry in a hundred has another merchant
+	filtered       bool // without Bitnob, which lists its whole history every night
+}
+
+// providers are those that the company has cards of.
+func (c company) providers() []schema.Provider {
+	if c.filtered {
+		return []schema.Provider{schema.Bill, schema.Slash, schema.Whop}
+	}
+	return schema.Providers()
 }
 
 // observed is the end of the last day.
@@ -49,12 +58,21 @@ func mix(n int) uint64 {
 
 func usd(cents int64) money.Amount { return money.FromMinor(cents, money.USD()) }
 
-// of says how many entries and cards a provider has: a quarter each.
-func (c company) of() (entries, cards int) { return (c.entries + c.more) / 4, c.cards / 4 }
+// of says how many entries and cards a provider has: all have as many.
+func (c company) of() (entries, cards int) {
+	n := len(c.providers())
+	return (c.entries + c.more) / n, c.cards / n
+}
+
+// all is how many entries all providers have together.
+func (c company) all() int {
+	entries, _ := c.of()
+	return entries * len(c.providers())
+}
 
 // step is the time from one entry of a provider to the next.
 func (c company) step() time.Duration {
-	return time.Duration(c.days) * day / time.Duration(c.entries/4)
+	return time.Duration(c.days) * day / time.Duration(c.entries/len(c.providers()))
 }
 
 // first is the number of the first entry of a provider at a time or after it.

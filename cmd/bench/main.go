@@ -34,8 +34,8 @@ func main() {
 // options are the flags.
 type options struct {
 	company
-	dir, only, stage, profile string
-	rounds                    int
+	dir, only, stage, profile, address string
+	rounds                             int
 }
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
@@ -48,6 +48,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags.StringVar(&o.only, "only", "", "measure only these works, by name, with a comma between them")
 	flags.StringVar(&o.dir, "dir", "", "folder to work in, kept afterwards; default: a temporary one")
 	flags.StringVar(&o.stage, "stage", "", "do this stage in this process; what bench calls itself with")
+	flags.IntVar(&o.more, "more", 0, "with -stage: entries of the day after the history")
+	flags.BoolVar(&o.filtered, "filtered", false, "with -stage: without Bitnob")
+	flags.StringVar(&o.address, "address", "", "with -stage: where the providers are served")
 	flags.StringVar(&o.profile, "cpuprofile", "", "file for a profile of the processor's time of our part of the last round")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -59,11 +62,14 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		return errors.New("at least four cards, an entry for each, a day and a round")
 	}
 	if o.stage != "" {
+		if o.stage == "serve" {
+			return serve(ctx, o.company, stdout)
+		}
 		does := stages()[o.stage]
 		if does == nil {
 			return fmt.Errorf("no stage %q", o.stage)
 		}
-		return profiled(o.profile, func() error { return does(ctx, site{company: o.company, dir: o.dir}) })
+		return profiled(o.profile, func() error { return does(ctx, site{company: o.company, dir: o.dir, address: o.address}) })
 	}
 	if o.dir == "" {
 		temporary, err := os.MkdirTemp("", "tieout-bench-")
@@ -95,6 +101,8 @@ func profiled(path string, work func() error) (err error) {
 
 // compare measures the works and prints them.
 func (o options) compare(ctx context.Context, stdout io.Writer) error {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop() // the servers end with it
 	self, err := os.Executable()
 	if err != nil {
 		return err

@@ -44,12 +44,14 @@ func instant(b []byte, name string, t time.Time) []byte {
 
 // dollars appends a member with an amount as a number of dollars.
 func dollars(b []byte, name string, cents int64) []byte {
-	b = append(append(append(b, '"'), name...), `":`...)
+	return append(dollarsOf(append(append(append(b, '"'), name...), `":`...), cents), ',')
+}
+
+func dollarsOf(b []byte, cents int64) []byte {
 	if cents < 0 {
 		b, cents = append(b, '-'), -cents
 	}
-	b = append(strconv.AppendInt(b, cents/100, 10), '.', byte('0'+cents/10%10), byte('0'+cents%10))
-	return append(b, ',')
+	return append(strconv.AppendInt(b, cents/100, 10), '.', byte('0'+cents/10%10), byte('0'+cents%10))
 }
 
 func billRow(b []byte, e schema.Entry) []byte {

@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"embed"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
 	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -125,27 +127,29 @@ func remove(path string) error {
 }
 
 // upserts is the shell storing all entries once more from another database, where their hash is not the one that is there: of
-// none of them or, where so asked, of one in a hundred.
-func (s site) upserts(changed bool) contender {
+// none of them or, where so asked, of one in a hundred. With evidence, it also stores the records whose payload is not there.
+func (s site) upserts(changed, evidence bool) contender {
 	path, incoming, file := s.path("upserted.db"), s.path("incoming.db"), s.path("upsert.sql")
-	return contender{
-		name: "sqlite3 upsert, hash <> excluded.hash", absent: tool("sqlite3"), wrote: []string{path},
-		reset: func(ctx context.Context) error {
-			statement, err := ask(ctx, s.path(loadedFile), script("upsert", "{incoming}", incoming))
-			if err != nil {
-				return err
-			}
-			if err := writeAll(map[string]string{file: script("settings") + statement}); err != nil {
-				return err
-			}
-			if err := remove(incoming); err != nil {
-				return err
-			}
-			if _, err := ask(ctx, incoming, script("incoming", "{ledger}", s.path(loadedFile), "{changed}", fmt.Sprint(changed))); err != nil {
-				return err
-			}
-			return copyLedger(s.path(loadedFile), path)
-		},
-		command: func(ctx context.Context) *exec.Cmd { return shell(ctx, path, ".read "+file+"\n") },
+	c := contender{name: "sqlite3 upsert, hash <> excluded.hash", absent: tool("sqlite3"), wrote: []string{path}}
+	if evidence {
+		c.name = "the same, and evidence not there yet"
 	}
+	c.reset = func(ctx context.Context) error {
+		statement, err := ask(ctx, s.path(loadedFile), script("upsert", "{incoming}", incoming))
+		if err != nil {
+			return err
+		}
+		if evidence {
+			statement += script("evidence")
+		}
+		if err := errors.Join(writeAll(map[string]string{file: script("settings") + statement}), remove(incoming)); err != nil {
+			return err
+		}
+		if _, err := ask(ctx, incoming, script("incoming", "{ledger}", s.path(loadedFile), "{changed}", strconv.FormatBool(changed))); err != nil {
+			return err
+		}
+		return copyLedger(s.path(loadedFile), path)
+	}
+	c.command = func(ctx context.Context) *exec.Cmd { return shell(ctx, path, ".read "+file+"\n") }
+	return c
 }

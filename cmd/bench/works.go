@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+	"strings"
 )
 
 // work is something that is measured, and who does it.
@@ -25,16 +27,24 @@ type bench struct {
 	profile string
 }
 
+// process is this program doing a stage, given a company and a folder.
+func (b bench) process(ctx context.Context, stage string, more ...string) *exec.Cmd {
+	args := append([]string{
+		"-stage", stage, "-dir", b.dir, "-entries", strconv.Itoa(b.entries), "-cards", strconv.Itoa(b.cards), "-days", strconv.Itoa(b.days),
+		"-more", strconv.Itoa(b.more), "-filtered=" + strconv.FormatBool(b.filtered),
+	}, more...)
+	return exec.CommandContext(ctx, b.self, args...) //nolint:gosec // itself
+}
+
 // stage is this program doing one stage in a process of its own.
 func (b bench) stage(name string, reset func(context.Context) error, wrote ...string) contender {
 	c := contender{
 		name: "tieout", reset: reset,
 		command: func(ctx context.Context) *exec.Cmd {
-			args := []string{"-stage", name, "-dir", b.dir, "-entries", strconv.Itoa(b.entries), "-cards", strconv.Itoa(b.cards), "-days", strconv.Itoa(b.days)}
 			if b.profile != "" {
-				args = append(args, "-cpuprofile", b.profile)
+				return b.process(ctx, name, "-cpuprofile", b.profile)
 			}
-			return exec.CommandContext(ctx, b.self, args...) //nolint:gosec // itself
+			return b.process(ctx, name)
 		},
 	}
 	for _, path := range wrote {
@@ -43,30 +53,119 @@ func (b bench) stage(name string, reset func(context.Context) error, wrote ...st
 	return c
 }
 
-// given takes the making of the data off a stage that is given the whole company.
-func (b bench) given(c contender) contender {
+// served has a stage read from a server in another process, whose time is not counted. It lives as long as the context of the
+// first round.
+func (b bench) served(c contender) contender {
+	var address string
+	reset, command := c.reset, c.command
+	c.reset = func(ctx context.Context) (err error) {
+		if address == "" {
+			if address, err = b.start(ctx); err != nil {
+				return err
+			}
+		}
+		if reset == nil {
+			return nil
+		}
+		return reset(ctx)
+	}
+	c.command = func(ctx context.Context) *exec.Cmd {
+		cmd := command(ctx)
+		cmd.Args = append(cmd.Args, "-address", address)
+		return cmd
+	}
+	return c
+}
+
+// start starts a server and says where it listens.
+func (b bench) start(ctx context.Context) (address string, err error) {
+	cmd := b.process(ctx, "serve")
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return "", err
+	}
+	if err := cmd.Start(); err != nil {
+		return "", err
+	}
+	first, err := bufio.NewReader(out).ReadString('\n')
+	go func() { _ = cmd.Wait() }() // it is killed in the end
+	return strings.TrimSpace(first), err
+}
+
+// less takes off a contender what another stage costs: the making of what it is given.
+func (b bench) less(c contender, stage string) contender {
 	b.profile = ""
-	less := b.stage("data", nil)
+	less := b.stage(stage, nil)
 	less.name = "making the data"
 	c.less = &less
 	return c
 }
 
+// peer is another way to do a work that is in this program too.
+func (b bench) peer(name, stage string) contender {
+	b.profile = ""
+	c := b.stage(stage, nil)
+	c.name = name
+	return c
+}
+
 // works lists what is measured.
 func (b bench) works() []work {
+	nights, filtered := b.nights(false), b.nights(true)
 	return []work{
-		{"load", "ledger load, first time", b.given(b.stage("load", b.empty, ledgerFile)), []contender{
+		{"decode", "decode, normalize: pages in memory", b.less(b.stage("decode", nil), "pages"), []contender{
+			b.less(b.peer("encoding/json alone, into structs", "structs"), "pages"), b.less(b.peer("encoding/json alone, into any", "any"), "pages"),
+		}},
+		{"extract", "extract, decode, normalize: HTTP", b.served(b.stage("extract", nil)), []contender{
+			b.served(b.peer("net/http and encoding/json, into structs", "fetch")),
+		}},
+		{"load", "ledger load, first time", b.less(b.stage("load", b.empty, ledgerFile), "data"), []contender{
 			b.withLoaded(b.imports("sqlite3 .import, same tables and indexes", "live.sql")),
 			b.withLoaded(b.imports("sqlite3 .import, indexes made afterwards", "after.sql")),
 		}},
-		{"resync", "re-sync, all unchanged", b.given(b.stage("resync", b.loaded, ledgerFile)), []contender{b.withLoaded(b.upserts(false))}},
-		{"changed", "re-sync, 1 % changed", b.given(b.stage("changed", b.loaded, ledgerFile)), []contender{b.withLoaded(b.upserts(true))}},
-		{"reconcile", "reconcile, all checks, whole history", b.stage("reconcile", b.loaded), nil},
+		{"resync", "re-sync, all unchanged", b.less(b.stage("resync", b.loaded, ledgerFile), "data"), b.upserting(false)},
+		{"changed", "re-sync, 1 % changed", b.less(b.stage("changed", b.loaded, ledgerFile), "data"), b.upserting(true)},
+		{"reconcile", "reconcile, all checks, whole history", b.stage("reconcile", b.loaded), []contender{
+			b.withLoaded(b.duckdb(1)), b.withLoaded(b.duckdb(2)),
+		}},
 		{"xlsx", "XLSX, 12 columns from a file", b.stage("xlsx", b.withCells, "ours.xlsx"), []contender{b.libxlsxwriter()}},
 		{"workbook", "report, XLSX, whole history", b.stage("workbook", b.checked, reportsDir+"/xlsx"), nil},
 		{"csv", "report, CSV, whole history", b.stage("csv", b.checked, reportsDir+"/csv"), nil},
+		{"balances", "load, and balances of all cards", b.less(b.stage("balances", b.empty, ledgerFile), "data"), []contender{b.journalled("hledger"), b.journalled("ledger")}},
 		{"verify", "verify", b.stage("verify", b.checked), nil},
+		{"nightly", "night of 1,000 new, look-back 35 days", nights.served(nights.stage("nightly", nights.night, ledgerFile, reportsDir)), nil},
+		{"filtered", "the same without Bitnob", filtered.served(filtered.stage("nightly", filtered.night, ledgerFile, reportsDir)), nil},
+		{"ingest", "backfill, HTTP to ledger", b.served(b.stage("ingest", b.empty, ledgerFile)), nil},
+		{"backfill", "backfill, HTTP to reports", b.served(b.stage("backfill", b.empty, ledgerFile, reportsDir)), nil},
 	}
+}
+
+func (b bench) upserting(changed bool) []contender {
+	return []contender{b.withLoaded(b.upserts(changed, false)), b.withLoaded(b.upserts(changed, true))}
+}
+
+// perNight is how many entries a night brings. The company of the nights has the same cards and as many entries a day, however
+// long its history is.
+const perNight = 1000
+
+func (b bench) nights(filtered bool) bench {
+	b.days, b.cards, b.filtered = max(1, b.entries/perNight), min(b.cards, perNight/10), filtered
+	b.more = b.entries / b.days
+	b.dir = b.path("nights")
+	if filtered {
+		b.dir += "-filtered"
+	}
+	return b
+}
+
+// night is the state before the night: loaded and checked a day earlier.
+func (b bench) night(ctx context.Context) error {
+	if err := os.MkdirAll(b.dir, 0o700); err != nil {
+		return err
+	}
+	b.more = 0
+	return b.checked(ctx)
 }
 
 // empty is the state before a first load.

@@ -15,7 +15,6 @@ import (
 
 	"github.com/tieout/tieout/reports/table"
 	"github.com/tieout/tieout/reports/xlsx"
-	"github.com/tieout/tieout/schema"
 )
 
 // Both writers of a workbook read the same cells from the same file: a line a row, a tab between cells, times as seconds since
@@ -37,7 +36,7 @@ func (s site) cells() (err error) {
 	entries, _ := s.of()
 	rows := 0
 	for n := range entries {
-		for _, p := range schema.Providers() {
+		for _, p := range s.providers() {
 			if rows++; rows > xlsxRows {
 				break
 			}
@@ -63,8 +62,7 @@ func xlsxCells(ctx context.Context, s site) (err error) {
 	column := func(name string, kind table.Kind, width int) table.Column {
 		return table.Column{Name: name, Kind: kind, Width: width}
 	}
-	entries, _ := s.of()
-	sheet := table.Table{Name: "Ledger", Len: min(4*entries, xlsxRows), Rows: s.sheet(), Columns: []table.Column{
+	sheet := table.Table{Name: "Ledger", Len: min(s.all(), xlsxRows), Rows: s.sheet(), Columns: []table.Column{
 		column("Day", table.Day, 11), column("Occurred", table.Instant, 18), column("Posted", table.Instant, 18), column("Source", table.Text, 13),
 		column("Last 4", table.Text, 8), column("Kind", table.Text, 11), column("Status", table.Text, 11), column("Amount", table.Amount, 14),
 		column("Currency", table.Text, 9), column("Merchant", table.Text, 32), column("Category", table.Text, 16), column("Entry id", table.Text, 40),

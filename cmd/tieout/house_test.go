@@ -365,8 +365,8 @@ func checkSQL(p housePackage) []string {
 	return found
 }
 
-// httpInCmd are the files of cmd that may speak HTTP: notifications, and the sandbox's listener.
-var httpInCmd = []string{"notify.go", "sandbox.go"}
+// httpInCmd are the files of cmd that may speak HTTP: notifications, the sandbox's listener, and the bench with itself.
+var httpInCmd = []string{"notify.go", "sandbox.go", "loopback.go"}
 
 func checkHTTP(p housePackage) []string {
 	if p.in("extract") {

@@ -1,0 +1,2 @@
+SET threads = {threads};
+SELECT 1;
