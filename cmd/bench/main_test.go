@@ -19,7 +19,7 @@ func TestMain(m *testing.M) {
 // not installed are named.
 func TestBench_RunsEveryWork(t *testing.T) {
 	var out strings.Builder
-	if err := run(t.Context(), []string{"-entries", "800", "-cards", "40", "-rounds", "1", "-dir", t.TempDir()}, &out); err != nil {
+	if err := run(t.Context(), []string{"-entries", "400", "-cards", "40", "-rounds", "1", "-dir", t.TempDir()}, &out); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
 	for _, w := range (bench{}).works() {

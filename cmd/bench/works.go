@@ -18,6 +18,9 @@ type work struct {
 	title string
 	ours  contender
 	peers []contender
+
+	most    int      // entries that it is given; 0: all
+	scratch []string // what is removed afterwards: the ledgers of a large company fill a disk
 }
 
 // bench makes the contenders of one company.
@@ -114,32 +117,36 @@ func (b bench) peer(name, stage string) contender {
 func (b bench) works() []work {
 	nights, filtered := b.nights(false), b.nights(true)
 	return []work{
-		{"decode", "decode, normalize: pages in memory", b.less(b.stage("decode", nil), "pages"), []contender{
+		{name: "decode", title: "decode, normalize: pages in memory", ours: b.less(b.stage("decode", nil), "pages"), peers: []contender{
 			b.less(b.peer("encoding/json alone, into structs", "structs"), "pages"), b.less(b.peer("encoding/json alone, into any", "any"), "pages"),
 		}},
-		{"extract", "extract, decode, normalize: HTTP", b.served(b.stage("extract", nil)), []contender{
+		{name: "extract", title: "extract, decode, normalize: HTTP", ours: b.served(b.stage("extract", nil)), peers: []contender{
 			b.served(b.peer("net/http and encoding/json, into structs", "fetch")),
 		}},
-		{"load", "ledger load, first time", b.less(b.stage("load", b.empty, ledgerFile), "data"), []contender{
+		{name: "load", title: "ledger load, first time", ours: b.less(b.stage("load", b.empty, ledgerFile), "data"), peers: []contender{
 			b.withLoaded(b.imports("sqlite3 .import, same tables and indexes", "live.sql")),
 			b.withLoaded(b.imports("sqlite3 .import, indexes made afterwards", "after.sql")),
-		}},
-		{"resync", "re-sync, all unchanged", b.less(b.stage("resync", b.loaded, ledgerFile), "data"), b.upserting(false)},
-		{"changed", "re-sync, 1 % changed", b.less(b.stage("changed", b.loaded, ledgerFile), "data"), b.upserting(true)},
-		{"reconcile", "reconcile, all checks, whole history", b.stage("reconcile", b.loaded), []contender{
+		}, scratch: []string{b.path("imported.db")}},
+		{name: "resync", title: "re-sync, all unchanged", ours: b.less(b.stage("resync", b.loaded, ledgerFile), "data"), peers: b.upserting(false), scratch: b.upserted()},
+		{name: "changed", title: "re-sync, 1 % changed", ours: b.less(b.stage("changed", b.loaded, ledgerFile), "data"), peers: b.upserting(true), scratch: b.upserted()},
+		{name: "reconcile", title: "reconcile, all checks, whole history", ours: b.stage("reconcile", b.loaded), peers: []contender{
 			b.withLoaded(b.duckdb(1)), b.withLoaded(b.duckdb(2)),
+		}, scratch: []string{b.path("copy.duckdb")}},
+		{name: "xlsx", most: xlsxRows, title: "XLSX, 12 columns, at most 500,000 rows", ours: b.stage("xlsx", b.withCells, "ours.xlsx"), peers: []contender{b.libxlsxwriter()}},
+		{name: "workbook", title: "report, XLSX, whole history", ours: b.stage("workbook", b.checked, reportsDir+"/xlsx")},
+		{name: "csv", title: "report, CSV, whole history", ours: b.stage("csv", b.checked, reportsDir+"/csv")},
+		{name: "balances", title: "load, and balances of all cards", ours: b.less(b.stage("balances", b.empty, ledgerFile), "data"), peers: []contender{
+			b.journalled("hledger"), b.journalled("ledger"),
 		}},
-		{"xlsx", "XLSX, 12 columns from a file", b.stage("xlsx", b.withCells, "ours.xlsx"), []contender{b.libxlsxwriter()}},
-		{"workbook", "report, XLSX, whole history", b.stage("workbook", b.checked, reportsDir+"/xlsx"), nil},
-		{"csv", "report, CSV, whole history", b.stage("csv", b.checked, reportsDir+"/csv"), nil},
-		{"balances", "load, and balances of all cards", b.less(b.stage("balances", b.empty, ledgerFile), "data"), []contender{b.journalled("hledger"), b.journalled("ledger")}},
-		{"verify", "verify", b.stage("verify", b.checked), nil},
-		{"nightly", "night of 1,000 new, look-back 35 days", nights.served(nights.stage("nightly", nights.night, ledgerFile, reportsDir)), nil},
-		{"filtered", "the same without Bitnob", filtered.served(filtered.stage("nightly", filtered.night, ledgerFile, reportsDir)), nil},
-		{"ingest", "backfill, HTTP to ledger", b.served(b.stage("ingest", b.empty, ledgerFile)), nil},
-		{"backfill", "backfill, HTTP to reports", b.served(b.stage("backfill", b.empty, ledgerFile, reportsDir)), nil},
+		{name: "verify", title: "verify", ours: b.stage("verify", b.checked), scratch: []string{b.path(checkFile)}},
+		{name: "nightly", title: "night, 1,000 new, look-back 35 days", ours: nights.served(nights.stage("nightly", nights.night, ledgerFile, reportsDir)), scratch: []string{nights.dir}},
+		{name: "filtered", title: "the same without Bitnob", ours: filtered.served(filtered.stage("nightly", filtered.night, ledgerFile, reportsDir)), scratch: []string{filtered.dir}},
+		{name: "ingest", title: "backfill, HTTP to ledger", ours: b.served(b.stage("ingest", b.empty, ledgerFile))},
+		{name: "backfill", title: "backfill, HTTP to reports", ours: b.served(b.stage("backfill", b.empty, ledgerFile, reportsDir))},
 	}
 }
+
+func (b bench) upserted() []string { return []string{b.path("upserted.db"), b.path("incoming.db")} }
 
 func (b bench) upserting(changed bool) []contender {
 	return []contender{b.withLoaded(b.upserts(changed, false)), b.withLoaded(b.upserts(changed, true))}
@@ -151,7 +158,7 @@ const perNight = 1000
 
 func (b bench) nights(filtered bool) bench {
 	b.days, b.cards, b.filtered = max(1, b.entries/perNight), min(b.cards, perNight/10), filtered
-	b.more = b.entries / b.days
+	b.more = b.entries / b.days // perNight, but of the smallest
 	b.dir = b.path("nights")
 	if filtered {
 		b.dir += "-filtered"
