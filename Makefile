@@ -89,10 +89,11 @@ golden: ## Rewrite the golden files; look at the difference before you commit it
 golden-clean: ## Fail when rewriting the golden files changes one
 	.ci/golden-clean $(MAKE) --no-print-directory golden
 
-ENTRIES ?= 100000
+ENTRIES ?= 10000,100000,1000000
 ROUNDS  ?= 5
-bench: ## Measure each stage on ENTRIES transactions beside the tools that do the same work, ROUNDS times in turn
-	$(GO) run ./cmd/bench -entries $(ENTRIES) -rounds $(ROUNDS)
+ONLY    ?=
+bench: ## Measure each stage (or ONLY some) on ENTRIES transactions, ROUNDS times in turn with the tools that do the same work
+	$(GO) run ./cmd/bench -entries $(ENTRIES) -rounds $(ROUNDS) -only '$(ONLY)'
 
 cover: ## Show how much of each package the tests reach
 	$(GO) test $(TESTFLAGS) -coverprofile=cover.out ./...

@@ -21,8 +21,6 @@ type result struct {
 
 // compare measures the works at every size and prints what they came to.
 func (o options) compare(ctx context.Context, stdout io.Writer) error {
-	ctx, stop := context.WithCancel(ctx)
-	defer stop() // the servers end with it
 	self, err := os.Executable()
 	if err != nil {
 		return err

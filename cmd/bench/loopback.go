@@ -15,14 +15,18 @@ import (
 
 // All that speaks HTTP is here. It speaks to this machine only.
 
-// serve serves a company until the context is done, and says where on the line that it prints.
-func serve(ctx context.Context, c company, stdout io.Writer) error {
+// serve serves a company until its input ends, which it does with the process that started it, and says where on the line that it
+// prints.
+func serve(ctx context.Context, c company, stdin io.Reader, stdout io.Writer) error {
 	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	s := &http.Server{Handler: newServer(c), ReadHeaderTimeout: time.Minute}
-	context.AfterFunc(ctx, func() { _ = s.Close() }) // the process ends then
+	go func() {
+		_, _ = io.Copy(io.Discard, stdin)
+		_ = s.Close() // the process ends then
+	}()
 	fmt.Fprintf(stdout, "http://%s\n", listener.Addr())
 	if err := s.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 		return err

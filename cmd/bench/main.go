@@ -70,7 +70,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	}
 	if o.stage != "" {
 		if o.stage == "serve" {
-			return serve(ctx, o.company, stdout)
+			return serve(ctx, o.company, os.Stdin, stdout)
 		}
 		does := stages()[o.stage]
 		if does == nil {

@@ -56,8 +56,7 @@ func (b bench) stage(name string, reset func(context.Context) error, wrote ...st
 	return c
 }
 
-// served has a stage read from a server in another process, whose time is not counted. It lives as long as the context of the
-// first round.
+// served has a stage read from a server in another process, whose time is not counted.
 func (b bench) served(c contender) contender {
 	var address string
 	reset, command := c.reset, c.command
@@ -80,10 +79,13 @@ func (b bench) served(c contender) contender {
 	return c
 }
 
-// start starts a server and says where it listens.
+// start starts a server, which lives as long as this process, and says where it listens.
 func (b bench) start(ctx context.Context) (address string, err error) {
 	cmd := b.process(ctx, "serve")
 	cmd.Stderr = os.Stderr
+	if _, err := cmd.StdinPipe(); err != nil { // closed with this process
+		return "", err
+	}
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return "", err
@@ -92,7 +94,6 @@ func (b bench) start(ctx context.Context) (address string, err error) {
 		return "", err
 	}
 	first, err := bufio.NewReader(out).ReadString('\n')
-	go func() { _ = cmd.Wait() }() // it is killed in the end
 	return strings.TrimSpace(first), err
 }
 
