@@ -112,7 +112,9 @@ func (s source) normalize(r schema.Record, b *schema.Batch) error {
 	default:
 		o := s.figures()[number(r.ExternalID)]
 		if o.Stream != r.Stream {
-			o.Stream, o.Limits, o.Figures = r.Stream, nil, nil
+			o.Stream, o.Figures = r.Stream, nil
+		} else if r.Stream != schema.Cards { // the limits stand on the list of cards
+			o.Limits = nil
 		}
 		b.Observations = append(b.Observations, o)
 	}
