@@ -63,7 +63,7 @@ func (o options) compare(ctx context.Context, stdout io.Writer) error {
 		fmt.Fprintln(stdout)
 	}
 	fmt.Fprint(stdout, "cpu: processor time, user and system, of all processes of a contender; least and most of the rounds. ratio: the peer's to ours; above 1 ours is faster.\n"+
-		"Off ours is taken what the making of the data costs in the same process, off DuckDB its start. Servers run in other processes and are not counted.\n")
+		"less: taken off, measured in the same rounds: what the making of the data costs in the same process, or the start of DuckDB. Servers run in other processes and are not counted.\n")
 	if runtime.GOOS != "linux" {
 		fmt.Fprintf(stdout, "Memory is not measured on %s.\n", runtime.GOOS)
 	}
@@ -72,7 +72,7 @@ func (o options) compare(ctx context.Context, stdout io.Writer) error {
 	return nil
 }
 
-const line = "%-38s %-42s %8s %8s %8s %8s %9s %8s %7s\n"
+const line = "%-38s %-49s %8s %8s %8s %8s %9s %8s %7s\n"
 
 // compare measures the contenders of a work in turn and prints a line for each.
 func (w work) compare(ctx context.Context, stdout io.Writer, rounds int) (result, error) {
@@ -115,8 +115,12 @@ func (w work) compare(ctx context.Context, stdout io.Writer, rounds int) (result
 			r.peers = append(r.peers, f)
 			ratio = fmt.Sprintf("%.2f", part(f.cpu, r.ours.cpu))
 		}
+		name := c.name
+		if f.off > 0 {
+			name += " (less " + seconds(f.off) + ")"
+		}
 		least, most := spread(samples[i])
-		fmt.Fprintf(stdout, line, title, c.name, seconds(f.cpu), seconds(least), seconds(most), seconds(f.wall), mebibytes(f.peak), mebibytes(f.bytes), ratio)
+		fmt.Fprintf(stdout, line, title, name, seconds(f.cpu), seconds(least), seconds(most), seconds(f.wall), mebibytes(f.peak), mebibytes(f.bytes), ratio)
 		title = ""
 	}
 	return r, nil

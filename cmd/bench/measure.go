@@ -30,6 +30,7 @@ type sample struct {
 	cpu, wall time.Duration
 	peak      int64 // most memory held, in bytes; 0: not measured
 	bytes     int64
+	off       time.Duration // processor time that was taken off
 }
 
 // round measures a contender once, less what is to be taken off.
@@ -55,6 +56,7 @@ func (c contender) round(ctx context.Context) (sample, error) {
 			return sample{}, err
 		}
 		one.cpu -= less.cpu
+		one.off = less.cpu
 		one.wall -= less.wall
 	}
 	return one, nil
@@ -132,6 +134,7 @@ func figures(samples []sample) sample {
 		wall:  time.Duration(median(func(s sample) int64 { return int64(s.wall) })),
 		peak:  median(func(s sample) int64 { return s.peak }),
 		bytes: median(func(s sample) int64 { return s.bytes }),
+		off:   time.Duration(median(func(s sample) int64 { return int64(s.off) })),
 	}
 }
 
