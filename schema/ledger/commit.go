@@ -3,10 +3,12 @@ package ledger
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -126,36 +128,25 @@ func (t *tx) records(ctx context.Context, g Group, ids []string) error {
 
 // heads finds the sha of the record that is stored last of each identity. ids must be sorted.
 func (t *tx) heads(ctx context.Context, source string, stream schema.Stream, ids []string) (map[string][sha256.Size]byte, error) {
-	type head struct {
-		Identity string `db:"identity"`
-		Sha      []byte `db:"sha"`
-	}
 	const query = `SELECT identity, sha FROM records WHERE source = ? AND stream = ? AND `
-	var found []head
-	var err error
-	known := false
+	last := make(map[string][sha256.Size]byte, len(ids))
+	take := func(s scanner) error {
+		var id string
+		var sha sql.RawBytes
+		err := s.Scan(&id, &sha)
+		if err == nil {
+			last[id] = [sha256.Size]byte(sha) // the later one stays
+		}
+		return err
+	}
 	if t.first != nil {
 		rows := t.first.records(source, stream, ids)
-		if found, err = selectIn[head](ctx, t, t.Rebind, rows, query+`id IN (?)`, source, string(stream)); err != nil {
-			return nil, err
+		if err := each(ctx, t, rows, query+`id IN (?)`, take, source, string(stream)); err != nil || t.first.found(len(rows), ids, maps.Keys(last)) {
+			return last, err
 		}
-		known = t.first.found(len(rows), len(found), func(i int) bool { return among(ids, found[i].Identity) })
+		clear(last)
 	}
-	if !known {
-		if found, err = selectIn[head](ctx, t, t.Rebind, ids, query+`identity IN (?) ORDER BY identity, id`, source, string(stream)); err != nil {
-			return nil, err
-		}
-	}
-	last := make(map[string][sha256.Size]byte, len(ids))
-	for _, h := range found {
-		last[h.Identity] = [sha256.Size]byte(h.Sha) // the later one stays
-	}
-	return last, nil
-}
-
-func among(sorted []string, id string) bool {
-	_, ok := slices.BinarySearch(sorted, id)
-	return ok
+	return last, each(ctx, t, ids, query+`identity IN (?) ORDER BY identity, id`, take, source, string(stream))
 }
 
 // rejects closes those that no longer stand and stores those that are new.

@@ -3,13 +3,12 @@ package ledger
 import (
 	"cmp"
 	"context"
+	"crypto/sha256"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"time"
-
-	"github.com/jmoiron/sqlx"
 
 	"github.com/tieout/tieout/schema"
 )
@@ -29,6 +28,8 @@ type entryRow struct {
 	entryContent
 	Status   string `db:"status"`
 	LinkedID string `db:"linked_id"`
+
+	stored bool // the content is that of the version that stands
 }
 
 // entryContent is what the row itself says, before links. Two contents are equal when == says so.
@@ -157,10 +158,9 @@ func (t *tx) entries(ctx context.Context, g Group, counts *Counts) error {
 	if err != nil {
 		return err
 	}
-	next := make(map[string]*entryRow, len(current))
-	for id, row := range current {
-		copied := *row
-		next[id] = &copied
+	next, err := t.farEnds(ctx, g, current)
+	if err != nil {
+		return err
 	}
 	for _, e := range g.Batch.Entries {
 		if !e.Amount.Known() {
@@ -168,30 +168,72 @@ func (t *tx) entries(ctx context.Context, g Group, counts *Counts) error {
 		}
 		e.CardID = cards.canonical(e.CardID, e.CardAltID)
 		content := contentOf(e)
-		row, ok := next[content.ExternalID]
+		row, again := next[content.ExternalID]
+		was, known := current[content.ExternalID]
+		if again && row.entryContent == content {
+			counts.Unchanged++
+			continue
+		}
+		stored := known && t.says(was, content)
 		switch {
-		case !ok:
-			next[content.ExternalID] = &entryRow{entryContent: content}
+		case !again && !known:
 			counts.New++
-		case row.entryContent != content:
-			row.entryContent = content
+		case again || !stored:
 			counts.Changed++
 		default:
 			counts.Unchanged++
 		}
+		next[content.ExternalID] = &entryRow{entryContent: content, stored: stored}
 	}
 	relink(next, links)
 	return t.versions(ctx, current, next)
 }
 
+// standingEntry is what is read of the version that stands of an entry: its hash stands for all that it says.
+type standingEntry struct {
+	ID, CommitSeq    int64
+	ExternalID       string
+	Status, LinkedID string
+	Hash             []byte
+}
+
+// says tells whether a version that stands has this content: whether its hash comes out.
+func (t *tx) says(was standingEntry, content entryContent) bool {
+	row := entryRow{entryContent: content, Status: was.Status, LinkedID: was.LinkedID}
+	t.values = row.appendValues(t.values[:0])
+	t.text = appendRow(t.text[:0], table{name: "entries"}, was.CommitSeq, was.ID, t.values)
+	return sha256.Sum256(t.text) == [sha256.Size]byte(was.Hash)
+}
+
+// farEnds reads the versions that stand of entries which links lead to and which are not in the group.
+func (t *tx) farEnds(ctx context.Context, g Group, current map[string]standingEntry) (map[string]*entryRow, error) {
+	far := maps.Clone(current)
+	for _, e := range g.Batch.Entries {
+		delete(far, text(e.ExternalID))
+	}
+	rows := make([]int64, 0, len(far))
+	for _, e := range far {
+		rows = append(rows, e.ID)
+	}
+	slices.Sort(rows)
+	next := make(map[string]*entryRow, len(current))
+	err := each(ctx, t, rows, entrySelect+`WHERE id IN (?)`, func(s scanner) error {
+		row := &entryRow{stored: true}
+		err := scanEntry(s, row)
+		next[row.ExternalID] = row
+		return err
+	})
+	return next, err
+}
+
 // versions appends a version of each row that is not as it was, sorted by id: keys in order make the indexes grow evenly.
-func (t *tx) versions(ctx context.Context, current, next map[string]*entryRow) error {
+func (t *tx) versions(ctx context.Context, current map[string]standingEntry, next map[string]*entryRow) error {
 	var rows []*entryRow
 	var replaced []int64
 	for _, id := range slices.Sorted(maps.Keys(next)) {
-		row, was := next[id], current[id]
-		if was != nil {
-			if was.entryContent == row.entryContent && was.Status == row.Status && was.LinkedID == row.LinkedID {
+		row := next[id]
+		if was, ok := current[id]; ok {
+			if row.stored && was.Status == row.Status && was.LinkedID == row.LinkedID {
 				continue
 			}
 			replaced = append(replaced, was.ID)
@@ -219,61 +261,24 @@ func (t *tx) versions(ctx context.Context, current, next map[string]*entryRow) e
 	return nil
 }
 
-// currentEntries finds the current version of each entry. ids must be sorted.
-func (t *tx) currentEntries(ctx context.Context, source string, ids []string) (map[string]*entryRow, error) {
+// currentEntries finds the version that stands of each entry. ids must be sorted.
+func (t *tx) currentEntries(ctx context.Context, source string, ids []string) (map[string]standingEntry, error) {
+	const query = `SELECT id, commit_seq, external_id, status, linked_id, hash FROM entries WHERE closed_seq IS NULL AND source = ? AND `
+	current := make(map[string]standingEntry, len(ids))
+	take := func(s scanner) error {
+		var e standingEntry
+		err := s.Scan(&e.ID, &e.CommitSeq, &e.ExternalID, &e.Status, &e.LinkedID, &e.Hash)
+		current[e.ExternalID] = e
+		return err
+	}
 	if t.first != nil {
 		rows := t.first.entries(source, ids)
-		found, err := entriesIn(ctx, t, "id", source, rows)
-		if err != nil || t.first.found(len(rows), len(found), func(i int) bool { return among(ids, found[i].ExternalID) }) {
-			return byExternalID(found), err
+		if err := each(ctx, t, rows, query+`id IN (?)`, take, source); err != nil || t.first.found(len(rows), ids, maps.Keys(current)) {
+			return current, err
 		}
+		clear(current)
 	}
-	found, err := entriesIn(ctx, t, "external_id", source, ids)
-	return byExternalID(found), err
-}
-
-func byExternalID(rows []*entryRow) map[string]*entryRow {
-	all := make(map[string]*entryRow, len(rows))
-	for _, row := range rows {
-		all[row.ExternalID] = row
-	}
-	return all
-}
-
-// entriesIn selects current entries whose column has one of the values.
-func entriesIn[V any](ctx context.Context, t *tx, column, source string, values []V) ([]*entryRow, error) {
-	var all []*entryRow
-	for len(values) > 0 {
-		n := min(len(values), maxIDs)
-		some, err := entriesAmong(ctx, t, column, source, values[:n])
-		if err != nil {
-			return nil, fmt.Errorf("read entries: %w", err)
-		}
-		all = append(all, some...)
-		values = values[n:]
-	}
-	return all, nil
-}
-
-func entriesAmong[V any](ctx context.Context, t *tx, column, source string, values []V) ([]*entryRow, error) {
-	query, args, err := sqlx.In(entrySelect+`WHERE closed_seq IS NULL AND source = ? AND `+column+` IN (?)`, source, values)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := t.QueryContext(ctx, t.Rebind(query), args...)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	var all []*entryRow
-	for rows.Next() {
-		row := new(entryRow)
-		if err := scanEntry(rows, row); err != nil {
-			return nil, err
-		}
-		all = append(all, row)
-	}
-	return all, rows.Err()
+	return current, each(ctx, t, ids, query+`external_id IN (?)`, take, source)
 }
 
 type linkRow struct {

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"hash/maphash"
+	"iter"
+	"slices"
 
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/migrations"
@@ -28,10 +30,11 @@ type rowIDs struct{ record, entry uint32 }
 // firstRows is how many ids a first load keeps at most, in some 60 MB. From there on, the indexes are kept up.
 const firstRows = 2_000_000
 
-// How much of the ledger the connection that writes keeps in memory, in KiB: rows without an index only come at the end.
+// How much of the ledger the connection that writes keeps in memory, in KiB; it takes twice that, since the allocator rounds a
+// page and its header up to a power of two. Rows without an index only come at the end.
 const (
 	firstCache = "16384"
-	cache      = "65536"
+	cache      = "32768"
 )
 
 func newFirstLoad() *firstLoad {
@@ -64,14 +67,16 @@ func (f *firstLoad) entries(source string, ids []string) (rows []int64) {
 	return rows
 }
 
-// found says whether the rows that were selected are those that were looked for, of ids that were asked for.
-func (f *firstLoad) found(wanted, got int, asked func(i int) bool) bool {
-	ok := wanted == got
-	for i := 0; ok && i < got; i++ {
-		ok = asked(i)
+// found says whether so many rows were selected as were looked for, each of an id that was asked for. asked must be sorted.
+func (f *firstLoad) found(rows int, asked []string, ids iter.Seq[string]) bool {
+	for id := range ids {
+		if _, ok := slices.BinarySearch(asked, id); !ok {
+			f.over = true
+		}
+		rows--
 	}
-	f.over = f.over || !ok
-	return ok
+	f.over = f.over || rows != 0
+	return !f.over
 }
 
 // tookRecord says which row a record was given.

@@ -56,6 +56,9 @@ type Ledger struct {
 // readers is how many iterators and queries may be open at once.
 const readers = 16
 
+// idle is how many connections are kept for the next who reads: each holds its cache.
+const idle = 4
+
 // Open opens a ledger, makes it when it does not exist, and brings its tables up to this version. The file and what SQLite
 // puts beside it can be read by their owner only.
 func Open(ctx context.Context, c Config) (*Ledger, error) {
@@ -161,7 +164,7 @@ func connect(path string, connections int, settings ...string) (*sqlx.DB, error)
 		return nil, err
 	}
 	db.SetMaxOpenConns(connections)
-	db.SetMaxIdleConns(connections)
+	db.SetMaxIdleConns(min(connections, idle))
 	return db, nil
 }
 

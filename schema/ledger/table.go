@@ -103,10 +103,11 @@ type tx struct {
 	prev   []byte
 	sum    hash.Hash // for single rows
 	text   []byte    // of the row that is hashed
+	values []any     // of that row
 	digest parts
 	last   map[string]int64 // the highest id of a table that this transaction inserted into
 
-	prepared map[string]*sql.Stmt // insertions, by table and number of rows
+	prepared map[string]*sql.Stmt // by their text
 	first    *firstLoad           // nil: all indexes are there
 }
 
@@ -168,20 +169,58 @@ func (t *tx) number(ctx context.Context, name string) error {
 	return nil
 }
 
-// insertSome inserts n rows. Each statement is prepared once for the transaction: parsing it takes longer than inserting.
 func (t *tx) insertSome(ctx context.Context, into table, n int, args []any) error {
-	key := fmt.Sprint(into.name, n)
-	if t.prepared[key] == nil {
-		mark := "(?" + strings.Repeat(", ?", len(into.columns)+2) + ")"
-		query := "INSERT INTO " + into.name + " (id, commit_seq, hash, " + strings.Join(into.columns, ", ") + ") VALUES " +
-			mark + strings.Repeat(", "+mark, n-1)
-		var err error
-		if t.prepared[key], err = t.PrepareContext(ctx, t.Rebind(query)); err != nil { //nolint:sqlclosecheck // closed with the transaction
+	mark := "(?" + strings.Repeat(", ?", len(into.columns)+2) + ")"
+	query := "INSERT INTO " + into.name + " (id, commit_seq, hash, " + strings.Join(into.columns, ", ") + ") VALUES " + mark + strings.Repeat(", "+mark, n-1)
+	s, err := t.statement(ctx, query) //nolint:sqlclosecheck // closed with the transaction
+	if err == nil {
+		_, err = s.ExecContext(ctx, args...)
+	}
+	return err
+}
+
+// statement prepares each statement once for the transaction: parsing one that has many parameters takes longer than doing it.
+func (t *tx) statement(ctx context.Context, query string) (*sql.Stmt, error) {
+	if s := t.prepared[query]; s != nil {
+		return s, nil
+	}
+	s, err := t.PrepareContext(ctx, t.Rebind(query))
+	if err == nil {
+		t.prepared[query] = s
+	}
+	return s, err
+}
+
+// each runs a query whose last placeholder is a list, in chunks, and hands each row to a function.
+func each[ID any](ctx context.Context, t *tx, ids []ID, query string, row func(scanner) error, args ...any) error {
+	for chunk := range slices.Chunk(ids, maxIDs) {
+		all := slices.Clone(args)
+		for _, id := range chunk {
+			all = append(all, id)
+		}
+		s, err := t.statement(ctx, strings.Replace(query, "(?)", "(?"+strings.Repeat(", ?", len(chunk)-1)+")", 1))
+		if err != nil {
+			return err
+		}
+		if err := eachRow(ctx, s, all, row); err != nil {
 			return err
 		}
 	}
-	_, err := t.prepared[key].ExecContext(ctx, args...)
-	return err
+	return nil
+}
+
+func eachRow(ctx context.Context, s *sql.Stmt, args []any, row func(scanner) error) error {
+	rows, err := s.QueryContext(ctx, args...)
+	if err != nil {
+		return err
+	}
+	defer rows.Close()
+	for rows.Next() {
+		if err := row(rows); err != nil {
+			return err
+		}
+	}
+	return rows.Err()
 }
 
 // close marks rows as replaced by this commit. ids must be in ascending order.

@@ -33,9 +33,11 @@ func (l *Ledger) ListedIDs(ctx context.Context, q Listed) iter.Seq2[string, erro
 			return
 		}
 		from, to := q.Within.From.UnixMicro(), q.Within.To.UnixMicro()
+		// The source is no plain column here, so that the index of times is taken and no other: the rows of a source lie over the
+		// whole ledger, those of a time lie together.
 		rows, err := l.read.QueryContext(ctx, l.read.Rebind(`
 			SELECT e.external_id FROM entries e
-			WHERE e.closed_seq IS NULL AND e.source = ? AND e.commit_seq <= ? AND e.status <> ?
+			WHERE e.closed_seq IS NULL AND e.source || '' = ? AND e.commit_seq <= ? AND e.status <> ?
 			  AND e.occurred_at >= ? AND e.occurred_at < ? AND (e.posted_at IS NULL OR (e.posted_at >= ? AND e.posted_at < ?))
 			  AND NOT EXISTS (SELECT 1 FROM absences a WHERE a.closed_seq IS NULL AND a.source = e.source AND a.external_id = e.external_id)
 			ORDER BY e.occurred_at, e.external_id`), q.Source, seq, string(schema.Superseded), from, to, from, to)

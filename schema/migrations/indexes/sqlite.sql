@@ -2,7 +2,7 @@
 -- them up for each row, whose keys are random. Whoever opens a ledger to write makes those that it does not have, so a
 -- migration that changes one drops it under its old name and gives it another here. What differs most stands first where all
 -- columns are asked for: keys are compared from the left.
-CREATE INDEX IF NOT EXISTS records_identity ON records (identity, source, stream, id);
+CREATE INDEX IF NOT EXISTS records_identity ON records (identity, source, stream, id, sha);
 CREATE UNIQUE INDEX IF NOT EXISTS entries_current ON entries (external_id, source) WHERE closed_seq IS NULL;
 CREATE INDEX IF NOT EXISTS entries_card ON entries (source, card_id, occurred_at, external_id);
-CREATE INDEX IF NOT EXISTS entries_time ON entries (occurred_at);
+CREATE INDEX IF NOT EXISTS entries_time ON entries (occurred_at, source);
