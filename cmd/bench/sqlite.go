@@ -153,3 +153,14 @@ func (s site) upserts(changed, evidence bool) contender {
 	c.command = func(ctx context.Context) *exec.Cmd { return shell(ctx, path, ".read "+file+"\n") }
 	return c
 }
+
+// asCSV is the shell writing the entries once, in the order of the report, and nothing else.
+func (s site) asCSV() contender {
+	out := s.path("entries.csv")
+	return contender{
+		name: "sqlite3, the entries as CSV", absent: tool("sqlite3"), wrote: []string{out},
+		command: func(ctx context.Context) *exec.Cmd {
+			return shell(ctx, s.path(loadedFile), script("csv", "{out}", out))
+		},
+	}
+}

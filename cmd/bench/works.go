@@ -135,7 +135,7 @@ func (b bench) works() []work {
 		}, scratch: []string{b.path("copy.duckdb")}},
 		{name: "xlsx", most: xlsxRows, title: "XLSX, 12 columns, at most 500,000 rows", ours: b.stage("xlsx", b.withCells, "ours.xlsx"), peers: []contender{b.libxlsxwriter()}},
 		{name: "workbook", title: "report, XLSX, whole history", ours: b.stage("workbook", b.checked, reportsDir+"/xlsx")},
-		{name: "csv", title: "report, CSV, whole history", ours: b.stage("csv", b.checked, reportsDir+"/csv")},
+		{name: "csv", title: "report, CSV, whole history", ours: b.stage("csv", b.checked, reportsDir+"/csv"), peers: []contender{b.withLoaded(b.asCSV())}},
 		{name: "balances", title: "load, and balances of all cards", ours: b.less(b.stage("balances", b.empty, ledgerFile), "data"), peers: []contender{
 			b.journalled("hledger"), b.journalled("ledger"),
 		}},
@@ -223,6 +223,9 @@ func (b bench) withLoaded(c contender) contender {
 			if err := b.loaded(ctx); err != nil {
 				return err
 			}
+		}
+		if reset == nil {
+			return nil
 		}
 		return reset(ctx)
 	}
