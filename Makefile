@@ -75,8 +75,10 @@ killtest: ## Kill tieout sync KILLS times at moments drawn by KILLSEED, and prin
 contract: ## Compare our requests with the OpenAPI documents of Slash and Whop, in the folder that TIEOUT_OPENAPI names
 	$(GO) test -count=1 -v -run '^TestContract$$' ./extract/all
 
-memory: ## Print how much memory a sync holds at most under a gzip bomb and a page of 100 MB
+MEMORY ?= 1000000
+memory: ## Print how much memory is held at most: under a gzip bomb and a page of 100 MB; by sync, reconcile and reports of MEMORY entries
 	bash -o pipefail -c "$(GO) test -count=1 -v -run '^TestMemory_StaysBounded$$' ./cmd/tieout | grep -v '^=== RUN'"
+	bash -o pipefail -c "$(GO) test $(TESTFLAGS) -count=1 -v -run '^TestMemory_IsBounded$$' ./cmd/bench -memory.entries $(MEMORY) | grep -v '^=== RUN'"
 
 PAIRS ?= 100
 pairs: ## Start two syncs of one ledger at the same instant PAIRS times: one works, the other says which one does

@@ -11,14 +11,20 @@ import (
 	"github.com/tieout/tieout/schema"
 )
 
-// TestBench_RunsEveryWork runs all of it with little data; each stage itself refuses what would measure nothing. Peers that are
-// not installed are named. It runs as a program of its own, which the race detector does not slow down.
-func TestBench_RunsEveryWork(t *testing.T) {
+// built is the bench as a program of its own, which the race detector does not slow down.
+func built(t *testing.T) string {
+	t.Helper()
 	binary := filepath.Join(t.TempDir(), "bench")
 	if out, err := exec.CommandContext(t.Context(), "go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("build: %v\n%s", err, out)
 	}
-	out, err := exec.CommandContext(t.Context(), binary, "-entries", "400", "-cards", "40", "-rounds", "1", "-dir", t.TempDir()).CombinedOutput()
+	return binary
+}
+
+// TestBench_RunsEveryWork runs all of it with little data; each stage itself refuses what would measure nothing. Peers that are
+// not installed are named.
+func TestBench_RunsEveryWork(t *testing.T) {
+	out, err := exec.CommandContext(t.Context(), built(t), "-entries", "400", "-cards", "40", "-rounds", "1", "-dir", t.TempDir()).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
