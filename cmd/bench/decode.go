@@ -31,8 +31,8 @@ func (s site) extractor(p schema.Provider) (extract.Extractor, normalize.Func, e
 	return x, f, err
 }
 
-// read lists all transactions of all providers, one provider after the other, and normalizes them.
-func (s site) read(ctx context.Context) (entries int, err error) {
+// list lists all transactions of all providers, one provider after the other, and normalizes them.
+func (s site) list(ctx context.Context) (entries int, err error) {
 	for _, p := range s.providers() {
 		x, f, err := s.extractor(p)
 		if err != nil {
@@ -57,7 +57,7 @@ func (s site) read(ctx context.Context) (entries int, err error) {
 
 // extracted reads the company over HTTP.
 func extracted(ctx context.Context, s site) error {
-	n, err := s.read(ctx)
+	n, err := s.list(ctx)
 	if err == nil && n != s.all() {
 		err = fmt.Errorf("%d entries of %d", n, s.all())
 	}
@@ -80,7 +80,7 @@ func decoded(ctx context.Context, s site) error {
 	small, times := s.small()
 	small.address, small.base = "http://127.0.0.1", kept{newServer(small.company), map[string][]byte{}}
 	for range times {
-		n, err := small.read(ctx)
+		n, err := small.list(ctx)
 		if err == nil && n != small.all() {
 			err = fmt.Errorf("%d entries of %d", n, small.all())
 		}

@@ -83,13 +83,17 @@ func goals() []goal {
 
 // reached prints each goal beside what was measured at the largest size.
 func reached(stdout io.Writer, all []result) {
-	fmt.Fprintf(stdout, "\n%-62s %10s %10s %10s %10s\n", "goal", "wanted", "stretch", "measured", "")
 	backwards := slices.Clone(all)
 	slices.Reverse(backwards)
+	first := true
 	for _, g := range goals() {
 		i := slices.IndexFunc(backwards, func(r result) bool { return r.work == g.work })
 		if i < 0 {
 			continue
+		}
+		if first {
+			fmt.Fprintf(stdout, "\n%-62s %10s %10s %10s\n", "goal", "wanted", "stretch", "measured")
+			first = false
 		}
 		sign, stretch := "≥", ""
 		if g.atMost {

@@ -48,6 +48,7 @@ func stages() map[string]func(context.Context, site) error {
 		"fetch":     fetched,
 		"ingest":    ingest,
 		"backfill":  backfill,
+		"first":     load, // over HTTP
 		"nightly":   nightly,
 		"load":      load,
 		"resync":    resync,
@@ -136,25 +137,28 @@ func data(ctx context.Context, s site) error {
 	return group.Wait()
 }
 
-// sync reads the whole company and says how many entries were new, and how many changed.
-func (s site) sync(ctx context.Context, p *pipeline.Pipeline) (fresh, changed int64, err error) {
-	result, err := p.Sync(ctx)
-	if err := errors.Join(err, result.Err()); err != nil {
-		return 0, 0, err
-	}
-	var read int64
+// read is what a reading did to entries.
+type read struct{ fresh, changed, unchanged int64 }
+
+func entriesOf(result pipeline.ReadResult) (r read) {
 	for _, one := range result.Sources {
 		for _, stream := range one.Streams {
-			fresh += stream.EntriesNew
-			changed += stream.EntriesChanged
-			read += stream.EntriesNew + stream.EntriesChanged + stream.EntriesUnchanged
+			r.fresh += stream.EntriesNew
+			r.changed += stream.EntriesChanged
+			r.unchanged += stream.EntriesUnchanged
 		}
 	}
-	if read < int64(s.all()) {
-		err = fmt.Errorf("%d entries were read of %d", read, s.all())
+	return r
+}
+
+// sync reads the whole company and its books.
+func (s site) sync(ctx context.Context, p *pipeline.Pipeline) (read, error) {
+	result, err := p.Sync(ctx)
+	if err := errors.Join(err, result.Err()); err != nil {
+		return read{}, err
 	}
-	_, _, books := p.Ledger.ImportFundings(ctx, result.RunID, "books.csv", s.fundings())
-	return fresh, changed, errors.Join(err, books)
+	_, _, err = p.Ledger.ImportFundings(ctx, result.RunID, "books.csv", s.fundings())
+	return entriesOf(result), err
 }
 
 // load stores the whole company as one sync, and its books.
@@ -179,21 +183,12 @@ func (s site) backfilled(ctx context.Context) func(*pipeline.Pipeline) error {
 		if err := errors.Join(err, result.Err()); err != nil {
 			return err
 		}
-		if fresh := added(result); fresh != int64(s.all()) {
-			return fmt.Errorf("%d entries are new of %d", fresh, s.all())
+		if have, want := entriesOf(result), (read{fresh: int64(s.all())}); have != want {
+			return fmt.Errorf("entries: %+v, want %+v", have, want)
 		}
 		_, _, err = p.Ledger.ImportFundings(ctx, result.RunID, "books.csv", s.fundings())
 		return err
 	}
-}
-
-func added(result pipeline.ReadResult) (fresh int64) {
-	for _, one := range result.Sources {
-		for _, stream := range one.Streams {
-			fresh += stream.EntriesNew
-		}
-	}
-	return fresh
 }
 
 // backfill is all of it: an empty ledger, what the providers list, the checks, the reports.
@@ -219,8 +214,9 @@ func nightly(ctx context.Context, s site) error {
 		}
 		before := s.company
 		before.more = 0
-		if fresh := added(result.ReadResult); fresh != int64(s.all()-before.all()) || fresh == 0 {
-			return fmt.Errorf("%d entries are new, want %d", fresh, s.all()-before.all())
+		night := int64(s.all() - before.all())
+		if have := entriesOf(result.ReadResult); have.fresh != night || have.changed > 2*night { // what was pending a day ago is posted
+			return fmt.Errorf("entries: %+v, want %d new ones, and changed ones of the last day", have, night)
 		}
 		return nil
 	})
@@ -228,10 +224,11 @@ func nightly(ctx context.Context, s site) error {
 
 // syncs reads the company, and refuses what would have measured something else.
 func (s site) syncs(ctx context.Context, fresh, changed int) error {
+	want := read{int64(fresh), int64(changed), int64(s.all() - fresh - changed)}
 	return s.with(ctx, func(p *pipeline.Pipeline) error {
-		n, c, err := s.sync(ctx, p)
-		if err == nil && (n != int64(fresh) || c != int64(changed)) {
-			err = fmt.Errorf("%d entries were new and %d changed, want %d and %d", n, c, fresh, changed)
+		have, err := s.sync(ctx, p)
+		if err == nil && have != want {
+			err = fmt.Errorf("entries: %+v, want %+v", have, want)
 		}
 		return err
 	})
@@ -261,7 +258,7 @@ func (s site) report(ctx context.Context, format string) error {
 // balances loads the company and sums its entries by card.
 func balances(ctx context.Context, s site) error {
 	return s.with(ctx, func(p *pipeline.Pipeline) error {
-		if _, _, err := s.sync(ctx, p); err != nil {
+		if _, err := s.sync(ctx, p); err != nil {
 			return err
 		}
 		type account struct{ source, card string }
