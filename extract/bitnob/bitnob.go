@@ -256,7 +256,7 @@ func (x *source) succeeded(v transport.Value) error {
 	}
 	if !ok {
 		return &transport.StatusError{
-			Source: x.config.Source, Status: http.StatusOK, Message: x.client.Message(v), Remedy: "the provider says status false",
+			Source: x.config.Source, Status: http.StatusOK, Message: x.client.Message(v.Bytes()), Remedy: "the provider says status false",
 		}
 	}
 	return nil

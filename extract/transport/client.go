@@ -17,6 +17,8 @@ import (
 
 	"github.com/cenkalti/backoff/v5"
 	"golang.org/x/time/rate"
+
+	"github.com/tieout/tieout/schema/raw"
 )
 
 // Defaults of Config.
@@ -236,7 +238,7 @@ func sleep(ctx context.Context, d time.Duration) error {
 
 // Answer is a 200 whose body is JSON and passed the caller's check.
 type Answer struct {
-	Body       Value
+	Body       Value     // good until the session asks again
 	ReceivedAt time.Time // by the recorded clock
 	Retries    int       // attempts beyond the first
 }
@@ -245,6 +247,8 @@ type Answer struct {
 type Session struct {
 	client *Client
 	left   time.Duration
+	body   []byte // memory of the last answer, for the next one
+	parsed raw.Document
 }
 
 // Session begins one.
@@ -274,7 +278,7 @@ func (s *Session) Get(ctx context.Context, path string, query url.Values, check 
 	waits := backoff.NewExponentialBackOff()
 	waits.MaxInterval = time.Minute
 	for attempt := 1; ; attempt++ {
-		answer, err := c.attempt(ctx, path, query, check)
+		answer, err := s.attempt(ctx, path, query, check)
 		if err == nil {
 			c.pace.faster()
 			answer.Retries = attempt - 1
@@ -306,7 +310,8 @@ func (s *Session) Get(ctx context.Context, path string, query url.Values, check 
 	}
 }
 
-func (c *Client) attempt(ctx context.Context, path string, query url.Values, check func(Value) error) (Answer, error) {
+func (s *Session) attempt(ctx context.Context, path string, query url.Values, check func(Value) error) (Answer, error) {
+	c := s.client
 	if err := c.spend(); err != nil {
 		return Answer{}, err
 	}
@@ -342,12 +347,15 @@ func (c *Client) attempt(ctx context.Context, path string, query url.Values, che
 	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return Answer{}, &permanentError{fmt.Errorf("the answer has a content encoding that was not asked for: %s", message(encoding, c.credential))}
 	}
-	body, err := readAll(resp.Body)
+	body, err := readAll(resp.Body, s.body)
 	if err != nil {
 		return Answer{}, fmt.Errorf("read the answer: %w", c.connection(ctx, err))
 	}
+	if s.body = body; cap(body) > maxSpare {
+		s.body = nil
+	}
 	received := c.now().UTC()
-	v, err := Parse(body)
+	v, err := parse(&s.parsed, body)
 	if err != nil {
 		return Answer{}, err
 	}
@@ -402,7 +410,7 @@ func retryable(err error) bool {
 	case errors.As(err, &status):
 		return status.retryable()
 	case errors.As(err, &permanent), errors.As(err, &certificate), errors.As(err, &record),
-		errors.Is(err, ErrTooLarge), errors.Is(err, http.ErrSchemeMismatch):
+		errors.Is(err, ErrTooLarge), errors.Is(err, raw.ErrTooMany), errors.Is(err, http.ErrSchemeMismatch):
 		return false
 	}
 	return true

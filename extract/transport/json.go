@@ -1,33 +1,29 @@
 package transport
 
 import (
-	"bytes"
-	"encoding/json"
 	"fmt"
-	"iter"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
+
+	"github.com/tieout/tieout/schema/raw"
 )
 
-// Value is one JSON value: a slice of a body that Parse accepted, not a copy. encoding/json decides what is JSON; Value
-// only walks what it accepted, so that numbers keep their exact text, names are matched case-sensitively, and a name that
-// stands twice in one object is seen instead of the last one winning. The zero Value is "absent".
-type Value []byte
+// Value is one JSON value of an answer, good until its Session asks again. The zero Value is absent.
+type Value struct{ raw.Value }
 
 // Kind is what a Value is.
-type Kind string
+type Kind = raw.Kind
 
 // The kinds.
 const (
-	Absent  Kind = "nothing"
-	Object  Kind = "object"
-	Array   Kind = "array"
-	String  Kind = "string"
-	Number  Kind = "number"
-	Boolean Kind = "boolean"
-	Null    Kind = "null"
+	Absent  = raw.Absent
+	Object  = raw.Object
+	Array   = raw.Array
+	String  = raw.String
+	Number  = raw.Number
+	Boolean = raw.Boolean
+	Null    = raw.Null
 )
 
 // MalformedError says that a body is not JSON: cut short, or something else altogether.
@@ -49,153 +45,40 @@ type FieldError struct {
 func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }
 
 // Parse accepts a body that is exactly one JSON value; else *MalformedError.
-func Parse(body []byte) (Value, error) {
-	if !json.Valid(body) {
-		return nil, &MalformedError{Err: json.Unmarshal(body, &struct{}{})}
-	}
-	return Value(bytes.TrimSpace(body)), nil
-}
+func Parse(body []byte) (Value, error) { return parse(new(raw.Document), body) }
 
-// Kind says what the value is.
-func (v Value) Kind() Kind {
-	if len(v) == 0 {
-		return Absent
+func parse(d *raw.Document, body []byte) (Value, error) {
+	v, err := d.Parse(body)
+	if err != nil {
+		return Value{}, &MalformedError{Err: err}
 	}
-	switch v[0] {
-	case '{':
-		return Object
-	case '[':
-		return Array
-	case '"':
-		return String
-	case 't', 'f':
-		return Boolean
-	case 'n':
-		return Null
-	}
-	return Number
-}
-
-// Text is the value of a JSON string; false for every other kind. Bytes that are not UTF-8 become U+FFFD.
-func (v Value) Text() (string, bool) {
-	if v.Kind() != String {
-		return "", false
-	}
-	inner := v[1 : len(v)-1]
-	if bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
-		return string(inner), true
-	}
-	var s string
-	if err := json.Unmarshal(v, &s); err != nil {
-		return "", false
-	}
-	return s, true
-}
-
-// Items yields the elements of an array; nothing for every other kind.
-func (v Value) Items() iter.Seq[Value] {
-	return func(yield func(Value) bool) {
-		if v.Kind() != Array {
-			return
-		}
-		for i := blank(v, 1); v[i] != ']'; {
-			end := after(v, i)
-			if !yield(v[i:end]) {
-				return
-			}
-			if i = blank(v, end); v[i] == ',' {
-				i = blank(v, i+1)
-			}
-		}
-	}
-}
-
-// Members yields the names and values of an object in the order received, names that stand twice included; nothing for
-// every other kind.
-func (v Value) Members() iter.Seq2[string, Value] {
-	return func(yield func(string, Value) bool) {
-		if v.Kind() != Object {
-			return
-		}
-		for i := blank(v, 1); v[i] != '}'; {
-			end := after(v, i)
-			name, _ := v[i:end].Text()
-			start := blank(v, blank(v, end)+1) // over the colon
-			end = after(v, start)
-			if !yield(name, v[start:end]) {
-				return
-			}
-			if i = blank(v, end); v[i] == ',' {
-				i = blank(v, i+1)
-			}
-		}
-	}
-}
-
-func blank(v Value, i int) int {
-	for v[i] == ' ' || v[i] == '\n' || v[i] == '\t' || v[i] == '\r' {
-		i++
-	}
-	return i
-}
-
-// after finds the end of the value that starts at i, without recursion.
-func after(v Value, i int) int {
-	depth := 0
-	for i < len(v) {
-		switch v[i] {
-		case '"':
-			for i++; v[i] != '"'; i++ {
-				if v[i] == '\\' {
-					i++
-				}
-			}
-			i++
-		case '{', '[':
-			depth++
-			i++
-			continue
-		case '}', ']':
-			depth--
-			i++
-		case ',', ':', ' ', '\n', '\t', '\r':
-			i++
-			continue
-		default:
-			for i < len(v) && !strings.ContainsRune(",:]} \n\t\r", rune(v[i])) {
-				i++
-			}
-		}
-		if depth == 0 {
-			return i
-		}
-	}
-	return i
+	return Value{v}, nil
 }
 
 // Lookup finds the value at a dotted path. A missing member anywhere on the way is the zero Value; a name that stands
 // twice, or something other than an object on the way, is a *FieldError.
 func (v Value) Lookup(path string) (Value, error) {
-	at := ""
-	for name := range strings.SplitSeq(path, ".") {
-		if v.Kind() == Absent || v.Kind() == Null {
-			return nil, nil
+	for end := 0; end < len(path); end++ {
+		at := end
+		if end = strings.IndexByte(path[at:], '.') + at; end < at {
+			end = len(path)
 		}
-		if v.Kind() != Object {
-			return nil, &FieldError{Field: orBody(at), Problem: fmt.Sprintf("want object, have %s", v.Kind())}
-		}
-		if at += "." + name; at[0] == '.' {
-			at = at[1:]
+		switch v.Kind() {
+		case Object:
+		case Absent, Null:
+			return Value{}, nil
+		default:
+			return Value{}, &FieldError{Field: orBody(strings.TrimSuffix(path[:at], ".")), Problem: fmt.Sprintf("want object, have %s", v.Kind())}
 		}
 		var found Value
-		for n, m := range v.Members() {
-			if n != name {
+		for m := range v.Inside() {
+			if !m.Named(path[at:end]) {
 				continue
 			}
-			if found != nil {
-				return nil, &FieldError{Field: at, Problem: "stands twice"}
+			if found.Kind() != Absent {
+				return Value{}, &FieldError{Field: path[:end], Problem: "stands twice"}
 			}
-			found = m
+			found = Value{m}
 		}
 		v = found
 	}
@@ -231,7 +114,7 @@ func (v Value) LookupBool(path string) (bool, error) {
 	if f.Kind() != Boolean {
 		return false, &FieldError{Field: path, Problem: fmt.Sprintf("want boolean, have %s", f.Kind())}
 	}
-	return f[0] == 't', nil
+	return f.Bytes()[0] == 't', nil
 }
 
 // LookupCount finds a whole number, written as a number or as a string; -1 where it is missing or null.
@@ -242,7 +125,7 @@ func (v Value) LookupCount(path string) (int64, error) {
 	}
 	text, ok := f.Text()
 	if !ok {
-		text = string(f)
+		text = f.Literal()
 	}
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n < 0 {
@@ -264,11 +147,11 @@ func (v Value) LookupRows(path string) ([]Value, error) {
 		return nil, &FieldError{Field: path, Problem: fmt.Sprintf("want array, have %s", f.Kind())}
 	}
 	var rows []Value
-	for row := range f.Items() {
+	for row := range f.Inside() {
 		if len(rows) == maxRows {
 			return nil, &FieldError{Field: path, Problem: fmt.Sprintf("more than %d rows on one page", maxRows)}
 		}
-		rows = append(rows, row)
+		rows = append(rows, Value{row})
 	}
 	return rows, nil
 }

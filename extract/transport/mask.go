@@ -10,6 +10,9 @@ import (
 
 const masked = "[masked]"
 
+// The fewest digits of a card number.
+const minCard = 13
+
 // The most bytes of UTF-8 that a free text keeps; a longer one is cut there and ends with an ellipsis.
 const maxText = 4096
 
@@ -92,9 +95,9 @@ func (r run) cards() []int {
 			for k := range n {
 				taken[i+k] = true
 			}
-			for n = min(19, i); n >= 13 && !(alone(i-n, n) && free(i-n, n)); n-- {
+			for n = min(19, i); n >= minCard && !(alone(i-n, n) && free(i-n, n)); n-- {
 			}
-			if n < 13 {
+			if n < minCard {
 				return
 			}
 			i -= n
@@ -102,7 +105,7 @@ func (r run) cards() []int {
 	}
 	for _, glued := range []bool{false, true} {
 		for i := range r.digits {
-			for n := min(19, len(r.digits)-i); n >= 13; n-- {
+			for n := min(19, len(r.digits)-i); n >= minCard; n-- {
 				if (alone(i, n) || glued && r.network(i, n)) && free(i, n) {
 					take(i, n)
 					break

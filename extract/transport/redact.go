@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"unicode/utf8"
 
 	"github.com/tieout/tieout/schema"
@@ -31,12 +32,18 @@ const (
 
 type node struct {
 	rule    rule
+	path    string // "limits[].amount"
+	written []byte // its name as a member, with quotes and colon
+	number  int    // of its siblings, from 0
 	members map[string]*node
 	element *node // of an array
 }
 
 // Redactor keeps the wanted fields of rows.
-type Redactor struct{ root *node }
+type Redactor struct {
+	root    *node
+	writers sync.Pool // of *writer, for their memory
+}
 
 // NewRedactor compiles the lists; an error when one path stands on two of them.
 func NewRedactor(f Fields) (*Redactor, error) {
@@ -51,7 +58,7 @@ func NewRedactor(f Fields) (*Redactor, error) {
 			}
 		}
 	}
-	return &Redactor{root: root}, nil
+	return &Redactor{root: root, writers: sync.Pool{New: func() any { return new(writer) }}}, nil
 }
 
 func (n *node) add(path string, r rule) error {
@@ -65,12 +72,19 @@ func (n *node) add(path string, r rule) error {
 		}
 		next := n.members[name]
 		if next == nil {
-			next = &node{}
+			written, err := json.Marshal(name)
+			if err != nil {
+				return fmt.Errorf("redaction list: %s: %w", path, err)
+			}
+			if len(n.members) == maxMembers {
+				return fmt.Errorf("redaction list: %s is one too many", path)
+			}
+			next = &node{path: n.below(name), written: append(written, ':'), number: len(n.members)}
 			n.members[name] = next
 		}
 		if n = next; array {
 			if n.element == nil {
-				n.element = &node{}
+				n.element = &node{path: n.path + "[]"}
 			}
 			n = n.element
 		}
@@ -81,6 +95,11 @@ func (n *node) add(path string, r rule) error {
 	n.rule = r
 	return nil
 }
+
+// maxMembers is how many members of one object may be named.
+const maxMembers = 256
+
+func (n *node) below(name string) string { return strings.TrimPrefix(n.path+"."+name, ".") }
 
 // Bounds on what one row may report as unknown, since names come from outside.
 const (
@@ -98,21 +117,31 @@ func (r *Redactor) Record(base schema.Record, row Value, ids ...string) schema.R
 			break
 		}
 	}
-	var w writer
+	w := r.writers.Get().(*writer) // the pool holds nothing else
+	defer r.writers.Put(w)
+	*w = writer{out: w.out[:0]}
 	if row.Kind() == Object {
-		w.object(r.root, row, "")
+		w.object(r.root, row)
 	} else {
 		w.fail("the row is not an object but " + string(row.Kind()))
 	}
-	base.Payload, base.Unknown, base.Malformed = w.out.Bytes(), w.unknown, w.problem
+	base.Unknown, base.Malformed = w.unknown, w.problem
 	if w.problem != "" {
 		base.Payload = json.RawMessage("{}")
+	} else {
+		base.Payload = bytes.Clone(w.out)
+	}
+	if cap(w.out) > maxSpare {
+		w.out = nil
 	}
 	return base
 }
 
+// The most memory that is kept for the next row.
+const maxSpare = 1 << 20
+
 type writer struct {
-	out     bytes.Buffer
+	out     []byte
 	unknown []string
 	problem string
 }
@@ -124,98 +153,117 @@ func (w *writer) fail(problem string) {
 }
 
 // write copies what the rules keep of a value and says whether it wrote anything.
-func (w *writer) write(n *node, v Value, path string) bool {
+func (w *writer) write(n *node, v Value) bool {
 	switch kind := v.Kind(); {
 	case n.rule == drop:
 		return false
 	case kind == Null:
-		w.out.WriteString("null")
+		w.out = append(w.out, "null"...)
 	case kind == Object && n.members != nil:
-		w.object(n, v, path)
+		w.object(n, v)
 	case kind == Array && n.element != nil:
-		w.array(n.element, v, path+"[]")
+		w.array(n.element, v)
 	case kind == Object:
-		return w.drift(path + "{}")
+		return w.drift(n.path + "{}")
 	case kind == Array:
-		return w.drift(path + "[]")
-	case n.rule == exact && len(v) <= maxText && utf8.Valid(v):
-		w.out.Write(v)
+		return w.drift(n.path + "[]")
+	case n.rule == exact && len(v.Bytes()) <= maxText && (v.ASCII() || utf8.Valid(v.Bytes())):
+		w.out = append(w.out, v.Bytes()...)
 	case n.rule == text:
 		w.text(v)
 	default: // a scalar where an object or an array should stand, or an id too long to be one
-		return w.drift(path)
+		return w.drift(n.path)
 	}
 	return true
 }
 
-func (w *writer) object(n *node, v Value, path string) {
-	seen := make(map[string]bool, len(n.members))
-	w.out.WriteByte('{')
+func (w *writer) object(n *node, v Value) {
+	var known [maxMembers / 64]uint64 // which members were seen, by their number
+	var other map[string]bool
+	w.out = append(w.out, '{')
 	empty := true
-	for name, member := range v.Members() {
-		at := strings.TrimPrefix(path+"."+name, ".")
-		if seen[name] {
-			w.fail("the field " + safeName(at) + " stands twice")
-			return
-		}
-		seen[name] = true
-		next := n.members[name]
+	for m := range v.Inside() {
+		next := n.members[string(m.NameBytes())]
 		if next == nil {
-			w.drift(at)
+			name := m.Name()
+			if other[name] {
+				w.fail("the field " + safeName(n.below(name)) + " stands twice")
+				return
+			}
+			if other == nil {
+				other = map[string]bool{}
+			}
+			other[name] = true
+			w.drift(n.below(name))
 			continue
 		}
-		mark := w.out.Len()
-		if !empty {
-			w.out.WriteByte(',')
-		}
-		quoted, err := json.Marshal(name)
-		if err != nil {
-			w.fail("the field " + safeName(at) + " has an unreadable name")
+		word, bit := &known[next.number/64], uint64(1)<<(next.number%64)
+		if *word&bit != 0 {
+			w.fail("the field " + next.path + " stands twice")
 			return
 		}
-		w.out.Write(quoted)
-		w.out.WriteByte(':')
-		if w.write(next, member, at) {
+		*word |= bit
+		mark := len(w.out)
+		if !empty {
+			w.out = append(w.out, ',')
+		}
+		w.out = append(w.out, next.written...)
+		if w.write(next, Value{m}) {
 			empty = false
 		} else {
-			w.out.Truncate(mark)
+			w.out = w.out[:mark]
 		}
 	}
-	w.out.WriteByte('}')
+	w.out = append(w.out, '}')
 }
 
 // array keeps the place of an element that is dropped with a null.
-func (w *writer) array(n *node, v Value, path string) {
-	w.out.WriteByte('[')
+func (w *writer) array(n *node, v Value) {
+	w.out = append(w.out, '[')
 	first := true
-	for item := range v.Items() {
+	for item := range v.Inside() {
 		if !first {
-			w.out.WriteByte(',')
+			w.out = append(w.out, ',')
 		}
 		first = false
-		if !w.write(n, item, path) {
-			w.out.WriteString("null")
+		if !w.write(n, Value{item}) {
+			w.out = append(w.out, "null"...)
 		}
 	}
-	w.out.WriteByte(']')
+	w.out = append(w.out, ']')
 }
 
 // text writes a scalar of free text: masked, bounded, and unchanged where neither was needed.
 func (w *writer) text(v Value) {
+	if b := v.Bytes(); len(b) <= maxText && v.ASCII() && fewDigits(b) {
+		w.out = append(w.out, b...)
+		return
+	}
 	s, isString := v.Text()
 	if !isString {
-		s = string(v)
+		s = v.Literal()
 	}
 	safe := bound(s)
-	if safe == s && utf8.Valid(v) {
-		w.out.Write(v)
+	if safe == s && utf8.Valid(v.Bytes()) {
+		w.out = append(w.out, v.Bytes()...)
 		return
 	}
 	quoted, err := json.Marshal(safe)
 	if err != nil {
 		quoted = []byte(`""`)
 	}
-	w.out.Write(quoted)
+	w.out = append(w.out, quoted...)
+}
+
+// fewDigits says whether there are too few digits for a card number.
+func fewDigits(text []byte) bool {
+	n := 0
+	for _, c := range text {
+		if '0' <= c && c <= '9' {
+			n++
+		}
+	}
+	return n < minCard
 }
 
 // bound masks text and cuts it at maxText. Masking shortens text by less than half, so nothing beyond eight times that

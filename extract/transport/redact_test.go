@@ -29,6 +29,15 @@ func redactor(t testing.TB) *Redactor {
 	return r
 }
 
+func parsed(t *testing.T, text string) Value {
+	t.Helper()
+	v, err := Parse([]byte(text))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
 func TestNewRedactor(t *testing.T) {
 	for fact, f := range map[string]Fields{
 		"OnePathOnTwoLists":     {Exact: []string{"a"}, Drop: []string{"a"}},
@@ -77,7 +86,7 @@ func TestRecord(t *testing.T) {
 		{fact: "RejectsWhatIsNoObject", row: `42`, payload: `{}`, malformed: "the row is not an object but number"},
 	} {
 		t.Run(c.fact, func(t *testing.T) {
-			got := redactor(t).Record(schema.Record{}, Value(strings.TrimSpace(c.row)), "id")
+			got := redactor(t).Record(schema.Record{}, parsed(t, c.row), "id")
 			if string(got.Payload) != c.payload || !slices.Equal(got.Unknown, c.unknown) || got.Malformed != c.malformed {
 				t.Errorf("payload %s, unknown %q, malformed %q", got.Payload, got.Unknown, got.Malformed)
 			}
@@ -88,14 +97,14 @@ func TestRecord(t *testing.T) {
 			`{"uuid":"u","id":"i"}`: "u", `{"id":"i"}`: "i", `{"uuid":null,"id":"i"}`: "i", `{"uuid":7,"id":8}`: "", `[]`: "",
 			`{"uuid":"u","uuid":"v"}`: "",
 		} {
-			if got := redactor(t).Record(schema.Record{}, Value(row), "uuid", "id").ExternalID; got != want {
+			if got := redactor(t).Record(schema.Record{}, parsed(t, row), "uuid", "id").ExternalID; got != want {
 				t.Errorf("%s: %q", row, got)
 			}
 		}
 	})
 	t.Run("CutsTextAt4096BytesAndKeepsTheRecord", func(t *testing.T) {
 		memo := strings.Repeat("é", 20_000) // 40 kB
-		got := redactor(t).Record(schema.Record{}, Value(`{"id":"x","name":"`+memo+`"}`), "id")
+		got := redactor(t).Record(schema.Record{}, parsed(t, `{"id":"x","name":"`+memo+`"}`), "id")
 		var payload struct{ ID, Name string }
 		if err := json.Unmarshal(got.Payload, &payload); err != nil {
 			t.Fatal(err)
@@ -106,7 +115,7 @@ func TestRecord(t *testing.T) {
 	})
 	t.Run("TakesLittleMemoryForAHugeText", func(t *testing.T) {
 		for _, memo := range []string{strings.Repeat("é", 15<<20), strings.Repeat("4", 30<<20)} {
-			row := Value(`{"name":"` + memo + `"}`)
+			row := parsed(t, `{"name":"`+memo+`"}`)
 			var before, after runtime.MemStats
 			runtime.ReadMemStats(&before)
 			got := redactor(t).Record(schema.Record{}, row)
@@ -119,14 +128,14 @@ func TestRecord(t *testing.T) {
 	t.Run("MasksACardNumberThatTheCutWouldHide", func(t *testing.T) {
 		for shift := range 40 {
 			memo := strings.Repeat("a", maxText-25+shift) + " 4111111111111111 "
-			got := redactor(t).Record(schema.Record{}, Value(`{"name":"`+memo+`"}`))
+			got := redactor(t).Record(schema.Record{}, parsed(t, `{"name":"`+memo+`"}`))
 			if strings.Contains(string(got.Payload), "41111") {
 				t.Fatalf("shift %d: %s", shift, got.Payload[len(got.Payload)-40:])
 			}
 		}
 	})
 	t.Run("DropsAnIdThatIsTooLong", func(t *testing.T) {
-		got := redactor(t).Record(schema.Record{}, Value(`{"id":"`+strings.Repeat("x", 5000)+`"}`), "id")
+		got := redactor(t).Record(schema.Record{}, parsed(t, `{"id":"`+strings.Repeat("x", 5000)+`"}`), "id")
 		if got.ExternalID != "" || string(got.Payload) != "{}" || !slices.Equal(got.Unknown, []string{"id"}) {
 			t.Errorf("got %+v", got)
 		}
@@ -136,7 +145,7 @@ func TestRecord(t *testing.T) {
 		for i := range 1000 {
 			names = append(names, fmt.Sprintf(`"%s%d":1`, strings.Repeat("n", 1000), i), fmt.Sprintf(`"m%d":1`, i))
 		}
-		got := redactor(t).Record(schema.Record{}, Value("{"+strings.Join(names, ",")+"}"))
+		got := redactor(t).Record(schema.Record{}, parsed(t, "{"+strings.Join(names, ",")+"}"))
 		if len(got.Unknown) != maxUnknown || slices.ContainsFunc(got.Unknown, func(s string) bool { return len(s) > maxUnknownName }) {
 			t.Errorf("%d names", len(got.Unknown))
 		}

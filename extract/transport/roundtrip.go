@@ -65,23 +65,28 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// readAll is io.ReadAll that holds no byte twice until all are there: a page that is too large costs its bound and no more.
-func readAll(r io.Reader) ([]byte, error) {
-	const most = 1 << 20
+// readAll is io.ReadAll that reads into memory it is given, as far as that reaches, and beyond that holds no byte twice until
+// all are there: a page that is too large costs its bound and no more.
+func readAll(r io.Reader, into []byte) ([]byte, error) {
+	const least, most = 4 << 10, 1 << 20
 	var full [][]byte
-	part := make([]byte, 0, 4<<10)
+	part := into[:0]
 	for {
+		if len(part) == cap(part) {
+			if len(part) > 0 {
+				full = append(full, part)
+			}
+			part = make([]byte, 0, min(max(2*cap(part), least), most))
+		}
 		n, err := r.Read(part[len(part):cap(part)])
 		part = part[:len(part)+n]
-		if err == io.EOF {
+		switch {
+		case err == io.EOF && len(full) == 0:
+			return part, nil
+		case err == io.EOF:
 			return slices.Concat(append(full, part)...), nil
-		}
-		if err != nil {
+		case err != nil:
 			return nil, err
-		}
-		if len(part) == cap(part) {
-			full = append(full, part)
-			part = make([]byte, 0, min(2*cap(part), most))
 		}
 	}
 }

@@ -105,8 +105,8 @@ func words(v Value, depth int) string {
 		s, _ := v.Text()
 		return s
 	case Array:
-		for item := range v.Items() {
-			if s := words(item, depth+1); s != "" {
+		for item := range v.Inside() {
+			if s := words(Value{item}, depth+1); s != "" {
 				return s
 			}
 		}
