@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/tieout/tieout/reconcile"
+	"github.com/tieout/tieout/reports"
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/ledger"
 )
@@ -53,60 +54,111 @@ func (r ReconcileResult) AtLeast(s schema.Severity) int64 {
 // Reconcile runs the checks over a period and stores what they found. An error means that the checks could not be run to
 // their end; then no finding was stored.
 func (p *Pipeline) Reconcile(ctx context.Context, w schema.Window) (ReconcileResult, error) {
+	result, _, err := p.reconcile(ctx, w)
+	return result, err
+}
+
+// reconcile also returns what the checks said, for a report of the same period.
+func (p *Pipeline) reconcile(ctx context.Context, w schema.Window) (ReconcileResult, checked, error) {
 	result := ReconcileResult{Status: schema.FailedRun}
 	run, err := p.Ledger.StartRun(ctx, p.newRun(schema.ReconcileRun, w))
 	if err != nil {
-		return result, fmt.Errorf("start reconcile: %w", err)
+		return result, checked{}, fmt.Errorf("start reconcile: %w", err)
 	}
 	result.RunID = run.ID
-	checkErr := p.check(ctx, run, w, &result)
+	said, checkErr := p.check(ctx, run, w, &result)
 	run.Status = schema.Complete
 	if checkErr != nil {
 		run.Status, run.Error = schema.FailedRun, checkErr.Error()
 	}
 	result.Status = run.Status
 	if _, err := p.Ledger.FinishRun(context.WithoutCancel(ctx), run); err != nil {
-		return result, errors.Join(checkErr, fmt.Errorf("finish reconcile %d: %w", run.ID, err))
+		return result, said, errors.Join(checkErr, fmt.Errorf("finish reconcile %d: %w", run.ID, err))
 	}
-	return result, checkErr
+	return result, said, checkErr
 }
 
-func (p *Pipeline) check(ctx context.Context, run schema.Run, w schema.Window, result *ReconcileResult) error {
+func (p *Pipeline) check(ctx context.Context, run schema.Run, w schema.Window, result *ReconcileResult) (checked, error) {
 	now, err := p.knownTo(ctx, run)
 	if err != nil {
-		return err
+		return checked{}, err
 	}
 	period := schema.Period{Window: w, Zone: p.Zone, Now: upTo(w, now)}
+	said, findings, err := runChecks(ctx, p.View(0), period, p.Checks)
+	if err != nil {
+		return said, err
+	}
+	said.run = run.ID
 	set := ledger.FindingSet{Run: run.ID, Period: w, Judged: func(f schema.Finding) bool { return reconcile.Judges(period, f) }}
-	checks := reconcile.Checks(p.Checks)
-	for _, check := range checks {
+	for _, check := range reconcile.Checks(p.Checks) {
 		set.Codes = append(set.Codes, check.Code())
 	}
-	for outcome, err := range reconcile.Run(ctx, checks, p.View(0), period) {
-		if err != nil {
-			return err
-		}
-		if f := outcome.Finding; f != nil {
-			set.Findings = append(set.Findings, *f)
-		}
-		if j := outcome.Judgement; j != nil && j.Verdict == schema.NotCheckable {
-			set.NotCheckable = append(set.NotCheckable, *j)
+	for _, j := range said.judgements {
+		if j.Verdict == schema.NotCheckable {
+			set.NotCheckable = append(set.NotCheckable, j)
 		}
 	}
-	if err := reconcile.SayCoverage(ctx, p.View(0), period, p.Checks, set.Findings); err != nil {
-		return fmt.Errorf("coverage of findings (%s): %w", w, err)
+	if err := reconcile.SayCoverage(ctx, p.View(0), period, p.Checks, findings); err != nil {
+		return said, fmt.Errorf("coverage of findings (%s): %w", w, err)
 	}
-	if set.Findings, err = p.capped(ctx, period, set.Findings); err != nil {
-		return err
+	if set.Findings, err = p.capped(ctx, period, findings); err != nil {
+		return said, err
 	}
 	changes, err := p.Ledger.SaveFindings(ctx, set)
 	if err != nil {
-		return fmt.Errorf("store findings (%s): %w", w, err)
+		return said, fmt.Errorf("store findings (%s): %w", w, err)
 	}
 	result.New, result.Reopened, result.Resolved = changes.New, changes.Reopened, changes.Resolved
 	result.NotCheckable = int64(len(set.NotCheckable))
 	result.Findings, err = p.openFindings(ctx, w)
-	return err
+	return said, err
+}
+
+// checked is what the checks say of a period.
+type checked struct {
+	run        int64 // the reconcile run that asked them; 0: a report did
+	period     schema.Period
+	units      map[string]reconcile.UnitChoice
+	judgements []schema.Judgement
+	drifts     map[reports.FigureKey]schema.Finding // what explains the judgements that differ
+	incomplete map[string]string                    // by source, what is not complete
+}
+
+// runChecks asks all checks.
+func runChecks(ctx context.Context, view schema.View, period schema.Period, cfg reconcile.Config) (checked, []schema.Finding, error) {
+	said := checked{period: period, drifts: map[reports.FigureKey]schema.Finding{}, incomplete: map[string]string{}}
+	var err error
+	if said.units, err = reconcile.BalanceUnits(ctx, view, period, cfg); err != nil {
+		return said, nil, err
+	}
+	cfg.Units = said.units
+	var findings []schema.Finding
+	drifts := map[string]schema.Finding{}
+	for outcome, err := range reconcile.Run(ctx, reconcile.Checks(cfg), view, period) {
+		if err != nil {
+			return said, nil, err
+		}
+		if outcome.Judgement != nil {
+			said.judgements = append(said.judgements, *outcome.Judgement)
+		}
+		f := outcome.Finding
+		if f == nil {
+			continue
+		}
+		findings = append(findings, *f)
+		switch {
+		case f.Code == schema.BalanceDrift:
+			drifts[f.ID()] = *f
+		case f.Code == schema.IncompleteExtract && said.incomplete[f.Source] == "":
+			said.incomplete[f.Source] = f.Message
+		}
+	}
+	for _, j := range said.judgements {
+		if f, ok := drifts[j.FindingID]; ok {
+			said.drifts[reports.KeyOf(j)] = f
+		}
+	}
+	return said, findings, nil
 }
 
 // capped replaces floods of new findings (reconcile.Cap). What is known is asked only where there are enough for one.

@@ -23,6 +23,8 @@ type ReportRequest struct {
 	Sample  reports.Sample // entries for an auditor to test
 	AsOf    int64          // the run as of which the ledger is shown; 0: the latest that read or checked anything
 
+	said checked // by the reconcile run right before; empty: none
+
 	Unrecorded bool // the ledger is not told of the report, and Verify will not know it: for a ledger that may only be read
 }
 
@@ -114,13 +116,13 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 		now = p.Now()
 	}
 	period := schema.Period{Window: r.Period, Zone: p.Zone, Now: upTo(r.Period, now)}
-	units, err := reconcile.BalanceUnits(ctx, view, period, cfg)
-	if err != nil {
-		return result, fmt.Errorf("report: %w", err)
-	}
-	checks, err := recheck(ctx, view, period, cfg)
-	if err != nil {
-		return result, fmt.Errorf("report: %w", err)
+	// The checks are asked again, as of the report's run, unless that run has just asked them the same. Findings are not taken
+	// from here: those that the report shows are the stored ones, with their life.
+	checks := r.said
+	if checks.run == 0 || checks.run != asOf.ID || !same(checks.period, period) {
+		if checks, _, err = runChecks(ctx, view, period, cfg); err != nil {
+			return result, fmt.Errorf("report: %w", err)
+		}
 	}
 	if err := p.pointToSummaries(ctx, ledger.FindingFilter{Period: r.Period, AsOf: asOf.ID}, checks.judgements); err != nil {
 		return result, fmt.Errorf("report: %w", err)
@@ -158,7 +160,7 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 	result.Complete = true
 	for _, s := range cfg.Sources {
 		source := reports.Source{Name: s.Name, Provider: s.Provider, LookbackDays: s.LookbackDays}
-		if unit, ok := units[s.Name]; ok {
+		if unit, ok := checks.units[s.Name]; ok {
 			source.BalanceUnit = string(unit.Unit)
 		}
 		source.Reason = checks.incomplete[s.Name]
@@ -176,38 +178,9 @@ func (p *Pipeline) write(ctx context.Context, r ReportRequest, asOf, reconciled 
 	return result, err
 }
 
-// rechecked is what the checks say as of a report's run: findings alone would leave silence to be taken for agreement.
-type rechecked struct {
-	judgements []schema.Judgement
-	drifts     map[reports.FigureKey]schema.Finding // what explains the judgements that differ
-	incomplete map[string]string                    // by source, what is not complete
-}
-
-// recheck runs the checks again, as of the report's run. Findings are not taken from here: those that the report shows are
-// the stored ones, with their life.
-func recheck(ctx context.Context, view schema.View, period schema.Period, cfg reconcile.Config) (rechecked, error) {
-	r := rechecked{drifts: map[reports.FigureKey]schema.Finding{}, incomplete: map[string]string{}}
-	drifts := map[string]schema.Finding{}
-	for outcome, err := range reconcile.Run(ctx, reconcile.Checks(cfg), view, period) {
-		if err != nil {
-			return r, err
-		}
-		if outcome.Judgement != nil {
-			r.judgements = append(r.judgements, *outcome.Judgement)
-		}
-		if f := outcome.Finding; f != nil && f.Code == schema.BalanceDrift {
-			drifts[f.ID()] = *f
-		}
-		if f := outcome.Finding; f != nil && f.Code == schema.IncompleteExtract && r.incomplete[f.Source] == "" {
-			r.incomplete[f.Source] = f.Message
-		}
-	}
-	for _, j := range r.judgements {
-		if f, ok := drifts[j.FindingID]; ok {
-			r.drifts[reports.KeyOf(j)] = f
-		}
-	}
-	return r, nil
+// same says whether two periods are the same, and judged at the same moment.
+func same(a, b schema.Period) bool {
+	return a.From.Equal(b.From) && a.To.Equal(b.To) && a.Now.Equal(b.Now) && a.Zone.String() == b.Zone.String()
 }
 
 // pointToSummaries gives judgements whose finding was not stored, since it came in a flood, the ID of the finding that
@@ -252,11 +225,12 @@ func (p *Pipeline) Nightly(ctx context.Context, formats []string, dir, under str
 		return result, context.Cause(ctx)
 	}
 	w := p.DefaultPeriod()
-	if result.Reconcile, err = p.Reconcile(ctx, w); err != nil {
+	var said checked
+	if result.Reconcile, said, err = p.reconcile(ctx, w); err != nil {
 		return result, err
 	}
 	result.Findings = result.Reconcile.Findings
-	result.Report, err = p.Report(ctx, ReportRequest{Period: w, Formats: formats, Dir: dir, Under: under})
+	result.Report, err = p.Report(ctx, ReportRequest{Period: w, Formats: formats, Dir: dir, Under: under, said: said})
 	result.ReportDir, result.Complete, result.Conclusion = result.Report.Dir, result.Report.Complete, result.Report.Conclusion
 	return result, err
 }

@@ -34,6 +34,9 @@ func (c balanceDrift) judge(ctx context.Context, v schema.View, p schema.Period,
 	if d.covered, err = readCoverage(ctx, v); err != nil {
 		return nil, err
 	}
+	if d.units = c.cfg.Units; d.units != nil {
+		return d, nil
+	}
 	d.units, err = balanceUnits(ctx, v, p, c.cfg, cards, d.covered)
 	return d, err
 }

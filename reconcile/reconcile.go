@@ -48,6 +48,7 @@ type Config struct {
 	TipPercent       int                        // limit-breach: how far above its authorization a capture is a tip, in percent of it
 	StalePendingDays int                        // stale-pending
 	MaxNew           map[schema.FindingCode]int // how many new findings of a code one run opens; see Cap
+	Units            map[string]UnitChoice      `json:"-"` // what BalanceUnits said for the same period; nil: it is asked
 }
 
 // Checks lists the checks, in the order of reports. To add one: a file, its fixture, a line here.
