@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 
 	"github.com/tieout/tieout/schema"
 )
@@ -65,23 +66,18 @@ func (c unitMismatch) Run(ctx context.Context, v schema.View, p schema.Period) i
 
 // entriesOfNotes finds the entries that notes are about, by source and external id.
 func entriesOfNotes(ctx context.Context, v schema.View, notes []schema.Note) (map[cardKey]schema.Entry, error) {
-	wanted := map[cardKey]bool{}
+	wanted := map[schema.EntryKey]bool{}
 	for _, n := range notes {
 		if n.Stream == schema.Transactions {
-			wanted[cardKey{n.Source, n.ExternalID}] = true
+			wanted[schema.EntryKey{Source: n.Source, ExternalID: n.ExternalID}] = true
 		}
 	}
 	entries := map[cardKey]schema.Entry{}
-	if len(wanted) == 0 {
-		return entries, nil
-	}
-	for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{}) {
+	for e, err := range schema.Lookup(ctx, v.Entries, maps.Keys(wanted)) {
 		if err != nil {
 			return nil, fmt.Errorf("read entries: %w", err)
 		}
-		if key := (cardKey{e.Source, e.ExternalID}); wanted[key] {
-			entries[key] = e
-		}
+		entries[cardKey{e.Source, e.ExternalID}] = e
 	}
 	return entries, nil
 }

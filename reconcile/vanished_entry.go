@@ -1,9 +1,13 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"iter"
+	"maps"
+	"slices"
+	"strings"
 
 	"github.com/tieout/tieout/schema"
 )
@@ -16,12 +20,12 @@ func (vanishedEntry) Code() schema.FindingCode { return schema.VanishedEntry }
 
 func (c vanishedEntry) Run(ctx context.Context, v schema.View, p schema.Period) iter.Seq2[schema.Outcome, error] {
 	return outcomes(func() ([]schema.Outcome, error) {
-		absent := map[string]schema.Absence{}
+		absent := map[schema.EntryKey]schema.Absence{}
 		for a, err := range v.Absences.Absences(ctx) {
 			if err != nil {
 				return nil, fmt.Errorf("read absences: %w", err)
 			}
-			absent[a.EntryID()] = a
+			absent[schema.EntryKey{Source: a.Source, ExternalID: a.ExternalID}] = a
 		}
 		if len(absent) == 0 {
 			return nil, nil
@@ -30,15 +34,21 @@ func (c vanishedEntry) Run(ctx context.Context, v schema.View, p schema.Period) 
 		if err != nil {
 			return nil, err
 		}
-		var all []schema.Outcome
-		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{}) {
+		var entries []schema.Entry
+		for e, err := range schema.Lookup(ctx, v.Entries, maps.Keys(absent)) {
 			if err != nil {
 				return nil, fmt.Errorf("read entries: %w", err)
 			}
-			a, ok := absent[e.ID()]
-			if !ok || e.Status == schema.Superseded || !inPeriod(p, e.OccurredAt) {
-				continue
+			if e.Status != schema.Superseded && inPeriod(p, e.OccurredAt) {
+				entries = append(entries, e)
 			}
+		}
+		slices.SortFunc(entries, func(a, b schema.Entry) int {
+			return cmp.Or(cardKey{a.Source, a.CardID}.compare(cardKey{b.Source, b.CardID}), a.OccurredAt.Compare(b.OccurredAt), strings.Compare(a.ExternalID, b.ExternalID))
+		})
+		var all []schema.Outcome
+		for _, e := range entries {
+			a := absent[e.Key()]
 			card, ok := cards.find(e.Source, e.CardID, e.CardAltID)
 			if !ok {
 				card = schema.Card{Source: e.Source, Provider: e.Provider, ID: e.CardID, Last4: e.CardLast4}

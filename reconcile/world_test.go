@@ -77,13 +77,14 @@ func each[T any](ctx context.Context, items []T, keep func(T) bool) iter.Seq2[T,
 func all[T any](T) bool { return true }
 
 func (w *world) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[schema.Entry, error] {
-	if f.ByTime || f.Occurred != (schema.Window{}) {
+	if f.ByTime || f.Occurred != (schema.Window{}) || f.Posted != (schema.Window{}) {
 		return func(yield func(schema.Entry, error) bool) {
 			yield(schema.Entry{}, errors.New("the fake ledger has no order by time and no filter by time"))
 		}
 	}
 	return each(ctx, w.entries, func(e schema.Entry) bool {
 		return (f.Source == "" || f.Source == e.Source) && (f.CardID == "" || f.CardID == e.CardID) &&
+			(len(f.IDs) == 0 || slices.Contains(f.IDs, e.ExternalID)) &&
 			(len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind)) && (len(f.Statuses) == 0 || slices.Contains(f.Statuses, e.Status))
 	})
 }

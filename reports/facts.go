@@ -8,6 +8,7 @@ import (
 	"iter"
 	"math/big"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -25,6 +26,7 @@ type facts struct {
 	totals       []total // by source, currency; the line of rejects last in its source
 	ledgerLen    int
 	cutoffLen    int
+	rolled       []judged // the judgements, as far as they were broken down
 	cards        []cardLine
 	cardNo       map[cardKey]int64   // as sheets number the cards
 	cardRow      map[cardKey]int     // on the sheet Cards
@@ -226,13 +228,12 @@ func figure(sum *big.Int, c money.Currency) any {
 	return table.Decimal(decimal.NewFromBigInt(sum, -int32(c.Digits())).StringFixed(int32(c.Digits())))
 }
 
-// count reads every entry and reject once, for the control totals and the lengths of the tables of entries.
+// count reads the entries of the period and the rejects, for the control totals and the lengths of the tables of entries.
 //
 // A record that was rejected has no time of its own that could be trusted, so every standing reject is in the totals of
 // every period: any of them may be short of it. One whose entry is known from an earlier version is no further record.
 func (f *facts) count(ctx context.Context) error {
 	type key struct{ source, currency string }
-	type identity struct{ source, id string }
 	totals := map[key]*total{}
 	line := func(source string, c money.Currency) *total {
 		k := key{source, c.Code()}
@@ -241,14 +242,14 @@ func (f *facts) count(ctx context.Context) error {
 		}
 		return totals[k]
 	}
-	rejected := map[identity]bool{} // whether it is a transaction of which no entry is known
+	rejected := map[schema.EntryKey]bool{} // whether it is a transaction of which no entry is known
 	for r, err := range f.View.Rejects.Rejects(ctx) {
 		if err != nil {
 			return fmt.Errorf("read rejects: %w", err)
 		}
 		t := line(r.Source, money.Currency{})
 		t.rejected++
-		id := identity{r.Source, r.ExternalID}
+		id := schema.EntryKey{Source: r.Source, ExternalID: r.ExternalID}
 		switch {
 		case r.ExternalID == "" || r.Stream != schema.Transactions:
 			t.records++
@@ -259,33 +260,37 @@ func (f *facts) count(ctx context.Context) error {
 		}
 	}
 	f.spend = map[money.Currency]spendDays{}
-	for e, err := range f.View.Entries.Entries(ctx, schema.EntryFilter{ByTime: true}) { // in the order of the sheet
+	for e, err := range f.entries(ctx, f.Period.Window, f.occurred) { // in the order of the sheet
 		if err != nil {
 			return fmt.Errorf("read entries: %w", err)
 		}
-		if id := (identity{e.Source, e.ExternalID}); rejected[id] {
-			delete(rejected, id)
+		f.ledgerLen++
+		line(e.Source, e.Amount.Currency()).add(e)
+		f.addSpend(e)
+		if _, ok := f.entryAt[e.ID()]; ok {
+			f.entryAt[e.ID()] = position{occurred: e.OccurredAt, row: f.ledgerLen}
+		}
+	}
+	for _, err := range f.cutoff(ctx) {
+		if err != nil {
+			return fmt.Errorf("read entries: %w", err)
+		}
+		f.cutoffLen++
+	}
+	for e, err := range schema.Lookup(ctx, f.View.Entries, f.named(rejected)) {
+		if err != nil {
+			return fmt.Errorf("read entries: %w", err)
+		}
+		if key := e.Key(); rejected[key] {
+			delete(rejected, key)
 			line(e.Source, money.Currency{}).known++
 		}
-		inside := f.Period.Contains(e.OccurredAt)
-		if inside {
-			f.ledgerLen++
-			line(e.Source, e.Amount.Currency()).add(e)
-			f.addSpend(e)
-		}
-		if f.straddles(e) {
-			f.cutoffLen++
-		}
-		if _, ok := f.entryAt[e.ID()]; ok {
-			at := position{occurred: e.OccurredAt}
-			if inside {
-				at.row = f.ledgerLen
-			}
-			f.entryAt[e.ID()] = at
+		if at, ok := f.entryAt[e.ID()]; ok && at.row == 0 {
+			f.entryAt[e.ID()] = position{occurred: e.OccurredAt}
 		}
 	}
 	for id := range rejected {
-		line(id.source, money.Currency{}).records++
+		line(id.Source, money.Currency{}).records++
 	}
 	for _, s := range f.Sources { // a source without a row would look forgotten
 		if !hasKey(totals, func(k key) bool { return k.source == s.Name }) {
@@ -323,6 +328,45 @@ func (f *facts) straddles(e schema.Entry) bool {
 	}
 	return e.OccurredAt.Before(f.Period.From) != e.PostedAt.Before(f.Period.From) ||
 		e.OccurredAt.Before(f.Period.To) != e.PostedAt.Before(f.Period.To)
+}
+
+// named yields the keys of rejects, and of entries outside the period that findings and changes name.
+func (f *facts) named(rejected map[schema.EntryKey]bool) iter.Seq[schema.EntryKey] {
+	return func(yield func(schema.EntryKey) bool) {
+		for key := range rejected {
+			if !yield(key) {
+				return
+			}
+		}
+		for id, at := range f.entryAt {
+			source, external, _ := strings.Cut(id, "/") // no source has one in its name
+			if at.row == 0 && !yield(schema.EntryKey{Source: source, ExternalID: external}) {
+				return
+			}
+		}
+	}
+}
+
+// cutoff yields the entries that straddle an edge of the period, by occurred_at and entry_id. They occurred before the period
+// and were posted in it or later, or in it, or after it and were posted before its end.
+func (f *facts) cutoff(ctx context.Context) iter.Seq2[schema.Entry, error] {
+	return func(yield func(schema.Entry, error) bool) {
+		for _, part := range []schema.EntryFilter{
+			{Occurred: schema.Window{To: f.Period.From}, Posted: schema.Window{From: f.Period.From}},
+			{Occurred: f.Period.Window},
+			{Occurred: schema.Window{From: f.Period.To}, Posted: schema.Window{To: f.Period.To}},
+		} {
+			part.ByTime = true
+			for e, err := range f.View.Entries.Entries(ctx, part) {
+				if err == nil && !f.straddles(e) {
+					continue
+				}
+				if !yield(e, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
 }
 
 // entries yields entries by occurred_at and entry_id.

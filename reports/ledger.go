@@ -103,7 +103,7 @@ func countsAs(e schema.Entry) string {
 
 // cutoffCSV is the entries that happened on one side of an edge of the period and were posted on the other.
 func (f *facts) cutoffCSV(ctx context.Context) table.Table {
-	return build("cutoff", f.cutoffLen, f.entries(ctx, schema.Window{}, f.straddles), entryColumns())
+	return build("cutoff", f.cutoffLen, f.cutoff(ctx), entryColumns())
 }
 
 func (f *facts) occurred(e schema.Entry) bool { return f.Period.Contains(e.OccurredAt) }

@@ -3,6 +3,7 @@ package reports
 import (
 	"context"
 	"fmt"
+	"iter"
 	"math/big"
 	"slices"
 	"time"
@@ -111,7 +112,7 @@ func (f *facts) rollForward(ctx context.Context, j schema.Judgement) (judged, er
 		movement[i] = new(big.Int)
 	}
 	live := f.cardNo[cardKey{j.Source, j.CardID}] > 0 && len(f.Judgements)*f.ledgerLen <= mostLookups
-	for e, err := range f.View.Entries.Entries(ctx, schema.EntryFilter{Source: j.Source, CardID: j.CardID}) {
+	for e, err := range f.within(ctx, r) {
 		if err != nil {
 			return r, fmt.Errorf("read entries (%s, card %s): %w", j.Source, j.CardID, err)
 		}
@@ -141,6 +142,27 @@ func (f *facts) rollForward(ctx context.Context, j schema.Judgement) (judged, er
 		r.opening, r.outside, r.movement, r.live = opening, outside, movement, live
 	}
 	return r, nil
+}
+
+// within yields the entries of a card that a judgement may sum, and those that the sheet may take for such: all of them for a
+// balance, else those of the window, and of a day before it because the sheet goes by wall time.
+func (f *facts) within(ctx context.Context, j judged) iter.Seq2[schema.Entry, error] {
+	all := schema.EntryFilter{Source: j.Source, CardID: j.CardID}
+	if j.isBalance() || j.From.IsZero() {
+		return f.View.Entries.Entries(ctx, all)
+	}
+	from := j.From.AddDate(0, 0, -1)
+	late, inside := all, all
+	late.Occurred.To, late.Posted.From, inside.Occurred.From = from, from, from
+	return func(yield func(schema.Entry, error) bool) {
+		for _, filter := range []schema.EntryFilter{late, inside} {
+			for e, err := range f.View.Entries.Entries(ctx, filter) {
+				if !yield(e, err) {
+					return
+				}
+			}
+		}
+	}
 }
 
 // mostLookups is how many comparisons of a card with an entry are left to the spreadsheet. Beyond, the movements are numbers:
@@ -375,9 +397,16 @@ func (f *facts) rollForwardCSV(ctx context.Context) table.Table {
 
 func (f *facts) judged(ctx context.Context) func(yield func(judged, error) bool) {
 	return func(yield func(judged, error) bool) {
-		for _, j := range f.Judgements {
-			r, err := f.rollForward(ctx, j)
-			if !yield(r, err) || err != nil {
+		for i, j := range f.Judgements {
+			if i == len(f.rolled) { // each is broken down once, for all formats
+				r, err := f.rollForward(ctx, j)
+				if err != nil {
+					yield(r, err)
+					return
+				}
+				f.rolled = append(f.rolled, r)
+			}
+			if !yield(f.rolled[i], nil) {
 				return
 			}
 		}

@@ -27,7 +27,9 @@ func (m memory) view() schema.View {
 func (m memory) Entries(_ context.Context, f schema.EntryFilter) iter.Seq2[schema.Entry, error] {
 	chosen := where(m.entries, func(e schema.Entry) bool {
 		return (f.Source == "" || e.Source == f.Source) && (f.CardID == "" || e.CardID == f.CardID) &&
-			!e.OccurredAt.Before(f.Occurred.From) && (f.Occurred.To.IsZero() || e.OccurredAt.Before(f.Occurred.To))
+			!e.OccurredAt.Before(f.Occurred.From) && (f.Occurred.To.IsZero() || e.OccurredAt.Before(f.Occurred.To)) &&
+			(f.Posted == (schema.Window{}) || !e.PostedAt.IsZero() && !e.PostedAt.Before(f.Posted.From) && (f.Posted.To.IsZero() || e.PostedAt.Before(f.Posted.To))) &&
+			(len(f.IDs) == 0 || slices.Contains(f.IDs, e.ExternalID))
 	})
 	slices.SortFunc(chosen, func(a, b schema.Entry) int {
 		byTime := cmp.Or(a.OccurredAt.Compare(b.OccurredAt), cmp.Compare(a.ID(), b.ID()))

@@ -90,6 +90,9 @@ type Entry struct {
 // ID is the entry_id of reports: SOURCE/PROVIDER'S TRANSACTION ID.
 func (e Entry) ID() string { return e.Source + "/" + e.ExternalID }
 
+// Key is what ID is made of.
+func (e Entry) Key() EntryKey { return EntryKey{e.Source, e.ExternalID} }
+
 // LinkedEntryID is the entry_id of the linked row, or empty.
 func (e Entry) LinkedEntryID() string {
 	if e.LinkedID == "" {

@@ -3,13 +3,17 @@ package schema
 import (
 	"context"
 	"iter"
+	"maps"
+	"slices"
 )
 
 // EntryFilter selects entries. Zero fields select everything.
 type EntryFilter struct {
 	Source   string
 	CardID   string
-	Occurred Window // by OccurredAt; a zero To is open
+	IDs      []string // external ids; at most MostIDs
+	Occurred Window   // by OccurredAt; a zero To is open
+	Posted   Window   // by PostedAt; a zero To is open; unless zero, rows that were not posted are left out
 	Kinds    []Kind
 	Statuses []Status
 	ByTime   bool // order by occurred_at, entry id; default: source, card, occurred_at, entry id
@@ -23,6 +27,32 @@ type EntryReader interface {
 	// EntryCards yields the cards that entries name, by source and card, also those that only an earlier or a later
 	// version named. It costs far less than reading entries.
 	EntryCards(ctx context.Context) iter.Seq2[EntryCard, error]
+}
+
+// MostIDs is how many ids a filter may have.
+const MostIDs = 500
+
+// EntryKey names an entry.
+type EntryKey struct{ Source, ExternalID string }
+
+// Lookup yields those of some entries that a view has, by source, in no other order. Few of many are found fast.
+func Lookup(ctx context.Context, r EntryReader, keys iter.Seq[EntryKey]) iter.Seq2[Entry, error] {
+	bySource := map[string][]string{}
+	for k := range keys {
+		bySource[k.Source] = append(bySource[k.Source], k.ExternalID)
+	}
+	return func(yield func(Entry, error) bool) {
+		for _, source := range slices.Sorted(maps.Keys(bySource)) {
+			slices.Sort(bySource[source])
+			for ids := range slices.Chunk(slices.Compact(bySource[source]), MostIDs) {
+				for e, err := range r.Entries(ctx, EntryFilter{Source: source, IDs: ids}) {
+					if !yield(e, err) {
+						return
+					}
+				}
+			}
+		}
+	}
 }
 
 // EntryCard is a card that entries name; CardID is empty for entries without one.

@@ -177,8 +177,13 @@ func TestEntries(t *testing.T) {
 		for i, card := range []string{"card-2", "card-1", "", "card-1", "card-2"} {
 			e := entry(fmt.Sprintf("e%d", 9-i), int64(i), schema.Posted)
 			e.CardID, e.OccurredAt = card, now.Add(time.Duration(i/2)*time.Hour)
-			if i == 3 {
+			switch i {
+			case 1:
+				e.Status, e.PostedAt = schema.Pending, time.Time{}
+			case 3:
 				e.Kind = schema.TopUp
+			default:
+				e.PostedAt = e.OccurredAt.Add(30 * time.Minute)
 			}
 			given = append(given, e)
 		}
@@ -197,6 +202,11 @@ func TestEntries(t *testing.T) {
 			"a time":       {schema.EntryFilter{Occurred: schema.Window{From: now.Add(time.Hour), To: now.Add(2 * time.Hour)}}, "e7 e6"},
 			"an open time": {schema.EntryFilter{Occurred: schema.Window{From: now.Add(time.Hour)}}, "e7 e6 e5"},
 			"kinds":        {schema.EntryFilter{Kinds: []schema.Kind{schema.TopUp, schema.Fee}}, "e6"},
+			"top-ups":      {schema.EntryFilter{Kinds: []schema.Kind{schema.TopUp}}, "e6"},
+			"pending":      {schema.EntryFilter{Statuses: []schema.Status{schema.Pending}}, "e8"},
+			"posted":       {schema.EntryFilter{Posted: schema.Window{To: now.Add(time.Hour)}}, "e0 e6 e9"},
+			"late":         {schema.EntryFilter{Occurred: schema.Window{To: now.Add(2 * time.Hour)}, Posted: schema.Window{From: now.Add(90 * time.Minute)}, ByTime: true}, "e7"},
+			"ids":          {schema.EntryFilter{Source: "bill-main", IDs: []string{"e5", "e9", "e0", "none"}}, "e9 e5"},
 			"none":         {schema.EntryFilter{Source: "bill-main", Kinds: []schema.Kind{schema.Fee}}, ""},
 		} {
 			var ids []string
@@ -205,6 +215,28 @@ func TestEntries(t *testing.T) {
 			}
 			if got := strings.Join(ids, " "); got != c.want {
 				t.Errorf("%s: %s, want %s", name, got, c.want)
+			}
+		}
+	})
+	t.Run("AreFoundByIDAsTheyStood", func(t *testing.T) {
+		l := fresh(t)
+		var runs []int64
+		for _, amount := range []int64{1, 2, 3} {
+			run := start(t, l, schema.SyncRun)
+			commit(t, l, group(run, entry("e", amount, schema.Posted)))
+			runs = append(runs, run.ID)
+		}
+		for i, run := range append(runs, 0) {
+			want := int64(min(i+1, 3))
+			got := all(t, schema.Lookup(t.Context(), l.View(run).Entries, slices.Values([]schema.EntryKey{{Source: "bill-main", ExternalID: "e"}, {Source: "bill-main", ExternalID: "none"}})))
+			if len(got) != 1 || got[0].Amount.Minor() != want {
+				t.Errorf("after run %d: %+v, want %d", run, got, want)
+			}
+		}
+		many := make([]string, schema.MostIDs+1)
+		for _, err := range l.View(0).Entries.Entries(t.Context(), schema.EntryFilter{Source: "bill-main", IDs: many}) {
+			if err == nil {
+				t.Error("more ids than a filter may have")
 			}
 		}
 	})

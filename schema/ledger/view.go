@@ -7,6 +7,7 @@ import (
 	"iter"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -73,8 +74,7 @@ func (v *view) shown(ctx context.Context) (*names, error) {
 	return v.names, nil
 }
 
-// scan yields what read makes of each row of a query. Its placeholders begin with the view's commit, as often as the query
-// has "@seq".
+// scan yields what read makes of each row of a query, in which "@seq" is the view's commit.
 func scan[T any](ctx context.Context, v *view, what, query string, args []any, read func(*sql.Rows) (T, error)) iter.Seq2[T, error] {
 	return func(yield func(T, error) bool) {
 		var zero T
@@ -83,9 +83,8 @@ func scan[T any](ctx context.Context, v *view, what, query string, args []any, r
 			yield(zero, fmt.Errorf("read %s: %w", what, err))
 			return
 		}
-		all := slices.Repeat([]any{seq}, strings.Count(query, "@seq"))
-		query := strings.ReplaceAll(query, "@seq", "?")
-		rows, err := v.l.read.QueryContext(ctx, v.l.read.Rebind(query), append(all, args...)...)
+		query := strings.ReplaceAll(query, "@seq", strconv.FormatInt(seq, 10))
+		rows, err := v.l.read.QueryContext(ctx, v.l.read.Rebind(query), args...)
 		if err != nil {
 			yield(zero, fmt.Errorf("read %s: %w", what, err))
 			return
@@ -108,7 +107,10 @@ func scan[T any](ctx context.Context, v *view, what, query string, args []any, r
 }
 
 // standing selects the rows that stood after the view's commit.
-const standing = `WHERE commit_seq <= @seq AND (closed_seq IS NULL OR closed_seq > @seq)`
+const (
+	standing = `WHERE commit_seq <= @seq AND ` + stood
+	stood    = `(closed_seq IS NULL OR closed_seq > @seq)`
+)
 
 // Entries implements schema.EntryReader.
 func (v *view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[schema.Entry, error] {
@@ -118,33 +120,10 @@ func (v *view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[sche
 			yield(schema.Entry{}, err)
 			return
 		}
-		query, args := entrySelect+standing, []any{}
-		where := func(condition string, values ...any) {
-			query += " AND " + condition
-			args = append(args, values...)
-		}
-		if f.Source != "" {
-			where("source = ?", f.Source)
-		}
-		if f.CardID != "" {
-			where("card_id = ?", f.CardID)
-		}
-		if !f.Occurred.From.IsZero() {
-			where("occurred_at >= ?", f.Occurred.From.UnixMicro())
-		}
-		if !f.Occurred.To.IsZero() {
-			where("occurred_at < ?", f.Occurred.To.UnixMicro())
-		}
-		if len(f.Kinds) > 0 {
-			where("kind IN (?"+strings.Repeat(", ?", len(f.Kinds)-1)+")", texts(f.Kinds)...)
-		}
-		if len(f.Statuses) > 0 {
-			where("status IN (?"+strings.Repeat(", ?", len(f.Statuses)-1)+")", texts(f.Statuses)...)
-		}
-		if f.ByTime {
-			query += ` ORDER BY occurred_at, source || '/' || external_id`
-		} else {
-			query += ` ORDER BY source, card_id, occurred_at, external_id`
+		query, args, err := entryQuery(f)
+		if err != nil {
+			yield(schema.Entry{}, err)
+			return
 		}
 		var row entryRow
 		for e, err := range scan(ctx, v, "entries", query, args, func(rows *sql.Rows) (schema.Entry, error) {
@@ -164,6 +143,56 @@ func (v *view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[sche
 			}
 		}
 	}
+}
+
+// entryQuery is the query of a filter.
+func entryQuery(f schema.EntryFilter) (query string, args []any, err error) {
+	query = standing
+	where := func(condition string, values ...any) {
+		query += " AND " + condition
+		args = append(args, values...)
+	}
+	if f.Source != "" {
+		where("source = ?", f.Source)
+	}
+	if f.CardID != "" {
+		where("card_id = ?", f.CardID)
+	}
+	for column, w := range map[string]schema.Window{"occurred_at": f.Occurred, "posted_at": f.Posted} {
+		if !w.From.IsZero() {
+			where(column+" >= ?", w.From.UnixMicro())
+		}
+		if !w.To.IsZero() {
+			where(column+" < ?", w.To.UnixMicro())
+		}
+	}
+	switch n := len(f.Kinds); {
+	case n == 1 && f.Kinds[0] == schema.TopUp:
+		query += " AND kind = 'topup'" // in words, for which there is an index
+	case n > 0:
+		where("kind IN (?"+strings.Repeat(", ?", n-1)+")", texts(f.Kinds)...)
+	}
+	switch n := len(f.Statuses); {
+	case n == 1 && f.Statuses[0] == schema.Pending:
+		query += " AND status = 'pending'" // likewise
+	case n > 0:
+		where("status IN (?"+strings.Repeat(", ?", n-1)+")", texts(f.Statuses)...)
+	}
+	switch n := len(f.IDs); {
+	case n > schema.MostIDs:
+		return "", nil, fmt.Errorf("read entries: %d ids are asked for at once, at most %d can be", n, schema.MostIDs)
+	case n > 0:
+		where("external_id IN (?"+strings.Repeat(", ?", n-1)+")", texts(f.IDs)...)
+		// Current and replaced versions have an index each.
+		current, replaced := entrySelect+strings.Replace(query, stood, "closed_seq IS NULL", 1), entrySelect+strings.Replace(query, stood, "closed_seq > @seq", 1)
+		return current + " UNION ALL " + replaced + " ORDER BY source, card_id, occurred_at, external_id", slices.Concat(args, args), nil
+	}
+	if f.ByTime {
+		query += ` ORDER BY occurred_at, source || '/' || external_id`
+	} else {
+		query += ` ORDER BY source, card_id, occurred_at, external_id`
+	}
+	return entrySelect + query, args, nil
 }
 
 func texts[T ~string](words []T) []any {

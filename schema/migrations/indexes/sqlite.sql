@@ -4,5 +4,5 @@
 -- columns are asked for: keys are compared from the left.
 CREATE INDEX IF NOT EXISTS records_identity ON records (identity, source, stream, id, sha);
 CREATE UNIQUE INDEX IF NOT EXISTS entries_current ON entries (external_id, source) WHERE closed_seq IS NULL;
-CREATE INDEX IF NOT EXISTS entries_card ON entries (source, card_id, occurred_at, external_id);
-CREATE INDEX IF NOT EXISTS entries_time ON entries (occurred_at, source);
+CREATE INDEX IF NOT EXISTS entries_card ON entries (source, card_id, occurred_at, external_id, posted_at);
+CREATE INDEX IF NOT EXISTS entries_time ON entries (occurred_at, source, posted_at);

@@ -79,6 +79,8 @@ CREATE TABLE entries (
     closed_seq        INTEGER
 ) STRICT;
 CREATE INDEX entries_pending ON entries (source, occurred_at) WHERE closed_seq IS NULL AND own_status = 'pending' AND status <> 'superseded';
+CREATE INDEX entries_topup ON entries (source, card_id, occurred_at, external_id) WHERE kind = 'topup';
+CREATE INDEX entries_open ON entries (source, card_id, occurred_at, external_id) WHERE status = 'pending';
 CREATE INDEX entries_closed ON entries (closed_seq) WHERE closed_seq IS NOT NULL;
 CREATE INDEX entries_replaced ON entries (source, external_id, closed_seq) WHERE closed_seq IS NOT NULL;
 
