@@ -15,6 +15,7 @@ import (
 type result struct {
 	work, title string
 	entries     int
+	night       bool // it ought to cost by what is new and the look-back, whatever the ledger holds
 	ours        sample
 	peers       []sample // zero: absent
 }
@@ -100,7 +101,7 @@ func (w work) compare(ctx context.Context, stdout io.Writer, rounds int) (result
 			return result{}, err
 		}
 	}
-	r := result{work: w.name, title: w.title}
+	r := result{work: w.name, title: w.title, night: w.night}
 	title := w.title
 	for i, c := range contenders {
 		if absent[i] != "" {

@@ -19,6 +19,10 @@ func exponent(a, b result) float64 {
 // tolerance is how far an exponent may lie above that of n log n before it is said to: rounds differ by so much.
 const tolerance = 0.05
 
+// wholePeriod is how many entries a company of the nights has when its history is longer than what a night looks back on: a
+// shorter one makes a night cheaper.
+const wholePeriod = 100 * perNight
+
 // growth prints the exponents of every work that was measured at several sizes.
 func growth(stdout io.Writer, all []result) {
 	first := true
@@ -41,6 +45,9 @@ func growth(stdout io.Writer, all []result) {
 		verdict, grows := "", exponent(before, last)
 		if grows > 1+math.Log(math.Log(m)/math.Log(n))/math.Log(m/n)+tolerance {
 			verdict = "faster than n log n"
+		}
+		if at.night && before.entries >= wholePeriod && grows > 0.15 {
+			verdict = "by the ledger, not by the night"
 		}
 		var cpu []string
 		for _, r := range sizes {

@@ -58,7 +58,9 @@ func TestGrowth(t *testing.T) {
 		return all
 	}
 	var out strings.Builder
-	growth(&out, slices.Concat(work("flat", 3, 3, 3), work("even", 1, 10, 100), work("sorted", 1, 12, 144), work("square", 1, 10, 1000)))
+	night := work("night", 1, 2, 8)
+	night[0].night, night[1].night, night[2].night = true, true, true
+	growth(&out, slices.Concat(night, work("flat", 3, 3, 3), work("even", 1, 10, 100), work("sorted", 1, 12, 144), work("square", 1, 10, 1000)))
 	for name, want := range map[string]string{"flat": "0.00       0.00", "even": "1.00       1.00", "sorted": "1.08       1.08", "square": "1.50       2.00"} {
 		if !strings.Contains(out.String(), "\n"+name+strings.Repeat(" ", 38-len(name))+"       "+want) {
 			t.Errorf("%s: not %s in\n%s", name, want, out.String())
@@ -66,6 +68,9 @@ func TestGrowth(t *testing.T) {
 	}
 	if n := strings.Count(out.String(), "faster than n log n"); n != 1 {
 		t.Errorf("%d grow faster than n log n, want the square alone:\n%s", n, out.String())
+	}
+	if n := strings.Count(out.String(), "by the ledger, not by the night"); n != 1 {
+		t.Errorf("%d nights cost by the ledger, want 1:\n%s", n, out.String())
 	}
 }
 
