@@ -89,6 +89,60 @@ func parse(s string, c Currency, shift int) (Amount, error) {
 	if c.code == "" {
 		return Amount{}, fmt.Errorf("parse amount: %w: none given", ErrUnknownCurrency)
 	}
+	if minor, ok := short(s, shift); ok {
+		return Amount{minor: minor, currency: c}, nil
+	}
+	return parseAny(s, c, shift)
+}
+
+// short reads what nearly every amount is: at most 18 digits without an exponent or with a small negative one,
+// that are a whole number of minor units. For anything else, right or wrong, parseAny knows better.
+func short(s string, shift int) (minor int64, ok bool) {
+	s, negative := strings.CutPrefix(s, "-")
+	if n := len(s) - 3; n > 0 && s[n:n+2] == "e-" && digit(s[n+2]) {
+		shift -= int(s[n+2] - '0')
+		s = s[:n]
+	}
+	if len(s) == 0 || len(s) > 19 || !digit(s[len(s)-1]) || s[0] == '0' && len(s) > 1 && s[1] != '.' {
+		return 0, false
+	}
+	point := len(s)
+	for i := range len(s) {
+		switch c := s[i]; {
+		case digit(c):
+			minor = minor*10 + int64(c-'0')
+		case c == '.' && i > 0 && point == len(s):
+			point = i
+			shift -= len(s) - i - 1
+		default:
+			return 0, false
+		}
+	}
+	if point == len(s) && len(s) > 18 {
+		return 0, false
+	}
+	for ; shift > 0; shift-- {
+		if minor > math.MaxInt64/10 {
+			return 0, false
+		}
+		minor *= 10
+	}
+	for ; shift < 0; shift++ {
+		if minor%10 != 0 {
+			return 0, false
+		}
+		minor /= 10
+	}
+	if negative {
+		minor = -minor
+	}
+	return minor, true
+}
+
+func digit(c byte) bool { return '0' <= c && c <= '9' }
+
+// parseAny reads any decimal text, and says what is wrong with what is none.
+func parseAny(s string, c Currency, shift int) (Amount, error) {
 	if len(s) > maxText || !decimalText.MatchString(s) {
 		return Amount{}, fmt.Errorf("parse amount %q: %w", clip(s), ErrSyntax)
 	}
