@@ -86,15 +86,14 @@ func bitnobTransaction(f fields) schema.Entry {
 
 // bitnobAmount is the unsigned amount of a row. Cents are trusted where dollars disagree.
 func bitnobAmount(f fields) (money.Amount, string) {
-	if f.value("centAmount") == nil {
+	if !f.has("centAmount") {
 		return f.amount("amount")
 	}
 	cents, literal := f.amount("centAmount")
-	raw := f.value("amount")
-	if raw == nil || f.fault != nil {
+	if !f.has("amount") || f.fault != nil {
 		return cents, literal
 	}
-	dollars, text, err := f.parse("amount", raw)
+	dollars, text, err := f.parse("amount", f.value("amount"))
 	switch {
 	case err != nil:
 		f.noteAs(schema.UnitMismatchNote, "amount", fmt.Sprintf("centAmount says %s, amount cannot be read: %s", cents, whyNot(text, err)))

@@ -2,7 +2,6 @@ package normalize
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -13,6 +12,7 @@ import (
 
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/money"
+	"github.com/tieout/tieout/schema/raw"
 )
 
 // fields reads the members of one JSON object of a record. Names match exactly, and numbers stay text. The first fault
@@ -20,39 +20,58 @@ import (
 type fields struct {
 	*reading
 	prefix  string // path of this object, with its closing point: "currencyData."
-	members map[string]json.RawMessage
+	members *raw.Members
 }
 
-// reading is what the objects of one record share.
+// reading is what the objects of one record share, and memory that the next record uses again.
 type reading struct {
-	record schema.Record
-	money  moneyTable
-	notes  []schema.Note
-	fault  *RejectError
+	record  schema.Record
+	money   moneyTable
+	notes   []schema.Note
+	fault   *RejectError
+	payload raw.Document
+	objects []*raw.Members
+	opened  int // of objects
 }
 
-func open(r schema.Record, table moneyTable) fields {
-	f := fields{reading: &reading{record: r, money: table}}
-	if r.Malformed != "" {
-		f.reject("", r.Malformed+"; look the row up at the provider", nil)
+// begin forgets the record before.
+func (r *reading) begin(record schema.Record) {
+	r.record, r.notes, r.fault, r.opened = record, r.notes[:0], nil, 0
+}
+
+// at is an object, open to be read. Of another value it has no members.
+func (r *reading) at(prefix string, v raw.Value) (fields, error) {
+	if r.opened == len(r.objects) {
+		r.objects = append(r.objects, new(raw.Members))
+	}
+	f := fields{reading: r, prefix: prefix, members: r.objects[r.opened]}
+	r.opened++
+	return f, f.members.Of(v)
+}
+
+func (r *reading) open(record schema.Record) fields {
+	r.begin(record)
+	f, _ := r.at("", raw.Value{}) // nothing has no name twice
+	if record.Malformed != "" {
+		f.reject("", record.Malformed+"; look the row up at the provider", nil)
 		return f
 	}
-	if !identifier(r.ExternalID) {
+	if !identifier(record.ExternalID) {
 		f.reject("id", "missing or not printable; without it the record cannot be told from another", nil)
 		return f
 	}
-	raw := bytes.TrimSpace(r.Payload)
-	if !json.Valid(raw) || kindOf(raw) != "an object" {
+	v, err := r.payload.Parse(bytes.TrimSpace(record.Payload))
+	if err != nil || v.Kind() != raw.Object {
 		f.reject("", "not a JSON object; look the row up at the provider", nil)
 		return f
 	}
-	var err error
-	if f.members, err = membersOf(raw); err != nil {
+	r.payload.Share()
+	if err := f.members.Of(v); err != nil {
 		f.reject("", err.Error()+"; look the row up at the provider", err)
 		return f
 	}
-	for _, path := range r.Unknown {
-		f.reading.notes = append(f.reading.notes, f.newNote(schema.UnknownFieldNote, path, ""))
+	for _, path := range record.Unknown {
+		r.notes = append(r.notes, f.newNote(schema.UnknownFieldNote, path, ""))
 	}
 	return f
 }
@@ -89,18 +108,21 @@ func (f fields) noteAs(code schema.NoteCode, name, detail string) {
 // unknownValue records an enum value that was not seen before.
 func (f fields) unknownValue(name, value string) { f.note(name, "unknown value "+show(value)) }
 
-// value is a member as received; nil when it is absent or null.
-func (f fields) value(name string) json.RawMessage {
-	if v := f.members[name]; !bytes.Equal(v, []byte("null")) {
+// value is a member as received; absent also when it is null.
+func (f fields) value(name string) raw.Value {
+	if v := f.members.Get(name); v.Kind() != raw.Null {
 		return v
 	}
-	return nil
+	return raw.Value{}
 }
+
+// has says whether there is a member that is not null.
+func (f fields) has(name string) bool { return f.value(name).Kind() != raw.Absent }
 
 // states says whether the provider gave a member that is not null, also where its type was not the documented one and it
 // was therefore not kept: its path then stands among the unknown ones.
 func (f fields) states(name string) bool {
-	return f.value(name) != nil || f.misshapen(name)
+	return f.has(name) || f.misshapen(name)
 }
 
 func (f fields) misshapen(name string) bool {
@@ -115,49 +137,70 @@ func (f fields) object(name string) fields {
 	return f.inner(name, f.value(name))
 }
 
-func (f fields) inner(name string, raw json.RawMessage) fields {
-	sub := fields{reading: f.reading, prefix: f.prefix + name + "."}
-	if raw == nil {
-		return sub
-	}
-	if kindOf(raw) != "an object" {
-		f.note(name, kindOf(raw)+" where an object is documented")
-		return sub
-	}
-	var err error
-	if sub.members, err = membersOf(raw); err != nil {
+func (f fields) inner(name string, v raw.Value) fields {
+	sub, err := f.at(f.prefix+name+".", v)
+	switch kind := v.Kind(); {
+	case err != nil:
 		f.reject(name, err.Error()+"; look the row up at the provider", err)
+	case kind != raw.Object && kind != raw.Absent:
+		f.note(name, kindOf(v)+" where an object is documented")
 	}
 	return sub
 }
 
 // objects is a member that is a list of objects, each under the path "name[]".
 func (f fields) objects(name string) []fields {
-	raw := f.value(name)
-	if raw == nil {
-		return nil
-	}
-	var items []json.RawMessage
-	if kindOf(raw) != "a list" || json.Unmarshal(raw, &items) != nil {
-		f.note(name, kindOf(raw)+" where a list is documented")
+	v := f.value(name)
+	if v.Kind() != raw.Array {
+		if v.Kind() != raw.Absent {
+			f.note(name, kindOf(v)+" where a list is documented")
+		}
 		return nil
 	}
 	var list []fields
-	for _, item := range items {
+	for item := range v.Inside() {
 		list = append(list, f.inner(name+"[]", item))
 	}
 	return list
 }
 
+// literal is the text of a JSON string or number.
+func literal(v raw.Value) (string, bool) {
+	if v.Kind() == raw.Number {
+		return v.Literal(), true
+	}
+	return v.Text()
+}
+
+// kindOf is what a value is, in words.
+func kindOf(v raw.Value) string {
+	switch v.Kind() {
+	case raw.Object:
+		return "an object"
+	case raw.Array:
+		return "a list"
+	case raw.String:
+		return "text"
+	case raw.Boolean:
+		return "a boolean"
+	case raw.Null:
+		return "null"
+	}
+	return "a number"
+}
+
 // text is an optional text; a number is taken as it is written. Anything else is noted and read as empty.
 func (f fields) text(name string) string {
-	raw := f.value(name)
-	if raw == nil {
+	v := f.value(name)
+	if v.Kind() == raw.Absent {
 		return ""
 	}
-	s, ok := literal(raw)
+	s, ok := literal(v)
 	if !ok {
-		f.note(name, kindOf(raw)+" where text is documented")
+		f.note(name, kindOf(v)+" where text is documented")
+	}
+	if v.ASCII() {
+		return s
 	}
 	// PostgreSQL cannot hold NUL in a text.
 	return strings.ReplaceAll(s, "\x00", "\uFFFD")
@@ -178,13 +221,13 @@ func (f fields) name(name string) string { return strings.TrimRightFunc(f.text(n
 
 // required is a text that the record cannot do without.
 func (f fields) required(name string) string {
-	raw := f.value(name)
-	var s string
+	v := f.value(name)
+	s, isText := v.Text()
 	switch {
-	case raw == nil:
+	case v.Kind() == raw.Absent:
 		f.reject(name, "missing; look the row up at the provider", nil)
-	case json.Unmarshal(raw, &s) != nil:
-		f.reject(name, kindOf(raw)+" where text is documented; the provider may have changed its format", nil)
+	case !isText:
+		f.reject(name, kindOf(v)+" where text is documented; the provider may have changed its format", nil)
 	case s == "":
 		f.reject(name, "empty; look the row up at the provider", nil)
 	}
@@ -203,15 +246,15 @@ func (f fields) word(name string, known ...string) string {
 // id is an optional id of the provider, empty when absent. One that is no plain text rejects the record: money must not
 // be booked on a card that is not certain.
 func (f fields) id(name string) string {
-	raw := f.value(name)
-	var s string
+	v := f.value(name)
+	s, isText := v.Text()
 	switch {
-	case raw == nil && f.misshapen(name):
+	case v.Kind() == raw.Absent && f.misshapen(name):
 		f.reject(name, "no plain text; the provider may have changed its format", nil)
-	case raw == nil:
-	case json.Unmarshal(raw, &s) == nil && s == "":
+	case v.Kind() == raw.Absent:
+	case isText && s == "":
 	case !identifier(s):
-		f.reject(name, kindOf(raw)+" that is no id; the provider may have changed its format", nil)
+		f.reject(name, kindOf(v)+" that is no id; the provider may have changed its format", nil)
 	}
 	return s
 }
@@ -229,18 +272,31 @@ func (f fields) firstID(names ...string) string {
 const maxID = 512
 
 func identifier(s string) bool {
+	if plain(s) {
+		return len(s) > 0 && len(s) <= maxID
+	}
 	return strings.TrimSpace(s) != "" && len(s) <= maxID && !strings.ContainsFunc(s, func(r rune) bool {
 		return r == utf8.RuneError || !unicode.IsPrint(r)
 	})
 }
 
+// plain says that there are only printable ASCII characters in a text, and no space.
+func plain(s string) bool {
+	for i := range len(s) {
+		if s[i] <= ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}
+
 // flag is an optional boolean, false when absent.
 func (f fields) flag(name string) bool {
-	raw := f.value(name)
-	if raw != nil && kindOf(raw) != "a boolean" {
-		f.note(name, kindOf(raw)+" where a boolean is documented")
+	v := f.value(name)
+	if kind := v.Kind(); kind != raw.Boolean && kind != raw.Absent {
+		f.note(name, kindOf(v)+" where a boolean is documented")
 	}
-	return string(raw) == "true"
+	return string(v.Bytes()) == "true"
 }
 
 // instant reads an optional time. Zero and no error: absent.
@@ -335,10 +391,10 @@ func (f fields) currency(name string) (money.Currency, error) {
 }
 
 // parse reads a money field by its row in the provider's table. The literal is returned with an error too.
-func (f fields) parse(name string, raw json.RawMessage) (a money.Amount, text string, err error) {
-	text, ok := literal(raw)
+func (f fields) parse(name string, v raw.Value) (a money.Amount, text string, err error) {
+	text, ok := literal(v)
 	if !ok {
-		return money.Amount{}, text, fmt.Errorf("%s where a number is documented; the provider may have changed its format", kindOf(raw))
+		return money.Amount{}, text, fmt.Errorf("%s where a number is documented; the provider may have changed its format", kindOf(v))
 	}
 	field, ok := f.money.find(f.prefix + name)
 	if !ok {
@@ -350,12 +406,12 @@ func (f fields) parse(name string, raw json.RawMessage) (a money.Amount, text st
 
 // amount is a money field that the record cannot do without, with the sign of its effect on the card, and its literal.
 func (f fields) amount(name string) (money.Amount, string) {
-	raw := f.value(name)
-	if raw == nil {
+	v := f.value(name)
+	if v.Kind() == raw.Absent {
 		f.reject(name, "missing; look the row up at the provider", nil)
 		return money.Amount{}, ""
 	}
-	a, text, err := f.parse(name, raw)
+	a, text, err := f.parse(name, v)
 	if err != nil {
 		f.reject(name, whyNot(text, err), err)
 	}
@@ -364,11 +420,11 @@ func (f fields) amount(name string) (money.Amount, string) {
 
 // original is a foreign amount: information only, so one that cannot be read is noted and stays unknown.
 func (f fields) original(name string) (money.Amount, string) {
-	raw := f.value(name)
-	if raw == nil {
+	v := f.value(name)
+	if v.Kind() == raw.Absent {
 		return money.Amount{}, ""
 	}
-	a, text, err := f.parse(name, raw)
+	a, text, err := f.parse(name, v)
 	// Not reading one whose unit nobody documents is the rule, not news.
 	if err != nil && !errors.Is(err, errTwoDigits) {
 		f.note(name, whyNot(text, err))
@@ -379,12 +435,12 @@ func (f fields) original(name string) (money.Amount, string) {
 // limit completes a limit with its amount. One that cannot be read is noted and stays unknown, so that nothing is compared
 // against it.
 func (f fields) limit(name string, l schema.Limit) schema.Limit {
-	raw := f.value(name)
-	if raw == nil {
+	v := f.value(name)
+	if v.Kind() == raw.Absent {
 		f.note(name, "missing, so that the limit cannot be checked")
 		return l
 	}
-	a, text, err := f.parse(name, raw)
+	a, text, err := f.parse(name, v)
 	if err != nil {
 		f.note(name, whyNot(text, err))
 	}
@@ -396,9 +452,9 @@ func (f fields) limit(name string, l schema.Limit) schema.Limit {
 func (f fields) figure(name string, as schema.FigureName) schema.Figure {
 	field, _ := f.money.find(f.prefix + name)
 	fig := schema.Figure{Name: as, Ambiguous: field.unit == undocumented}
-	raw := f.value(name)
+	v := f.value(name)
 	switch {
-	case raw != nil:
+	case v.Kind() != raw.Absent:
 	case f.misshapen(name):
 		fig.Problem = "something else than the number that is documented"
 		return fig
@@ -406,9 +462,9 @@ func (f fields) figure(name string, as schema.FigureName) schema.Figure {
 		fig.Problem = "the provider gave none"
 		return fig
 	}
-	a, text, err := f.parse(name, raw)
+	a, text, err := f.parse(name, v)
 	if text == "" {
-		text = string(raw)
+		text = v.Literal()
 	}
 	fig.Raw, fig.Amount = clip(text, maxRaw), a
 	if err != nil {

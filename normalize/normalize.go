@@ -15,6 +15,7 @@ package normalize
 
 import (
 	"fmt"
+	"sync"
 
 	"github.com/tieout/tieout/schema"
 )
@@ -41,20 +42,21 @@ func For(p schema.Provider) (Func, error) {
 // normalizer makes a Func of an issuer's money table and its reading function, which reports faults to f and appends to
 // out as if there were none.
 func normalizer(table moneyTable, read func(f fields, out *schema.Batch)) Func {
+	readings := sync.Pool{New: func() any { return &reading{money: table} }}
 	return func(r schema.Record, b *schema.Batch) error {
-		f := open(r, table)
-		var out schema.Batch
+		reading := readings.Get().(*reading) // the pool holds nothing else
+		defer readings.Put(reading)
+		defer reading.begin(schema.Record{})
+		out := *b
+		f := reading.open(r)
 		if f.fault == nil {
 			read(f, &out)
 		}
 		if f.fault != nil {
 			return f.fault
 		}
-		b.Entries = append(b.Entries, out.Entries...)
-		b.Links = append(b.Links, out.Links...)
-		b.Observations = append(b.Observations, out.Observations...)
-		b.Budgets = append(b.Budgets, out.Budgets...)
-		b.Notes = append(b.Notes, f.notes...)
+		out.Notes = append(out.Notes, f.notes...)
+		*b = out
 		return nil
 	}
 }

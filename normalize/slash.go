@@ -104,7 +104,7 @@ func slashCategory(f fields, card string) string {
 	switch {
 	case f.record.Category != "":
 		return f.record.Category
-	case f.value("feeInfo") != nil:
+	case f.has("feeInfo"):
 		return "fee"
 	case card != "":
 		return "card"
@@ -134,7 +134,7 @@ func slashLimits(rule fields) []schema.Limit {
 	for _, one := range rule.objects("utilizationLimitV2") {
 		limits = append(limits, slashLimit(one))
 	}
-	if rule.value("utilizationLimit") != nil {
+	if rule.has("utilizationLimit") {
 		legacy := slashLimit(rule.object("utilizationLimit"))
 		switch {
 		case len(limits) == 0:
@@ -144,11 +144,11 @@ func slashLimits(rule fields) []schema.Limit {
 		}
 	}
 	size := rule.object("transactionSizeLimit")
-	if size.value("maximum") != nil {
+	if size.has("maximum") {
 		limits = append(limits, size.object("maximum").limit("amountCents",
 			schema.Limit{Window: schema.PerEntry, Word: "transactionSizeLimit.maximum"}))
 	}
-	if size.value("minimum") != nil {
+	if size.has("minimum") {
 		limits = append(limits, size.object("minimum").limit("amountCents",
 			schema.Limit{Window: schema.PerEntryMin, Word: "transactionSizeLimit.minimum"}))
 	}

@@ -26,7 +26,7 @@ func whop(f fields, out *schema.Batch) {
 func whopTransaction(f fields) schema.Entry {
 	e := f.newEntry()
 	e.CardID = f.id("card_id")
-	if f.value("usd_amount") == nil {
+	if !f.has("usd_amount") {
 		f.reject("usd_amount", "the provider does not know the dollars yet; the row is read again by the next sync", nil)
 	}
 	e.Amount, e.Literal = f.amount("usd_amount")
@@ -71,7 +71,7 @@ func whopCard(f fields) schema.Observation {
 	o.Status = f.word("status", "active", "frozen", "canceled", "invited", "denied")
 	o.CreatedAt = f.knownTime("created_at")
 	o.ClosedAt = f.knownTime("canceled_at")
-	if f.value("limit") != nil {
+	if f.has("limit") {
 		o.Limits = []schema.Limit{whopLimit(f.object("limit"))}
 	}
 	if f.states("spent_last_month") {
