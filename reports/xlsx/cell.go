@@ -175,8 +175,11 @@ func checkFormat(digits int) string {
 
 // amountFormat shows a number with thousands and a fixed number of digits.
 func amountFormat(digits int) string {
-	if digits == 0 {
+	switch digits {
+	case 0:
 		return "#,##0"
+	case 2:
+		return "#,##0.00"
 	}
 	return "#,##0." + strings.Repeat("0", digits)
 }
@@ -201,12 +204,19 @@ func serial(t time.Time) string {
 	// Twelve places of a day are far below a microsecond; the division in two steps stays within int64.
 	const scale = 1_000_000
 	fraction := rest*scale/day*scale + rest*scale%day*scale/day
-	return strings.TrimRight(fmt.Sprintf("%d.%012d", days, fraction), "0")
+	text := strconv.AppendInt(nil, days, 10)
+	point := len(text)
+	text = strconv.AppendInt(text, scale*scale+fraction, 10) // a leading one keeps the zeros after the point, and gives it its place
+	text[point] = '.'
+	return strings.TrimRight(string(text), "0")
 }
 
 // clean makes text that every spreadsheet program accepts: one kind of line end, no control characters, and what a cell does not
 // hold cut visibly.
 func clean(s string) string {
+	if len(s) <= mostText && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' }) {
+		return s // as most are
+	}
 	s = table.PlainText(strings.ReplaceAll(s, "\r\n", "\n"))
 	if strings.ContainsAny(s, "\r\uFFFE\uFFFF") { // the last two are no characters of XML
 		s = strings.NewReplacer("\r", "\uFFFD", "\uFFFE", "\uFFFD", "\uFFFF", "\uFFFD").Replace(s)

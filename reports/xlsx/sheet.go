@@ -44,6 +44,7 @@ type sheet struct {
 	zeros []stretch   // what must be zero
 	open  map[int]int // the last stretch of each column, in zeros
 	line  []byte
+	held  []styled // of the row that is made
 }
 
 // stretch is cells of one column, from one row to another.
@@ -94,6 +95,14 @@ type styled struct {
 	style int
 }
 
+// cells is room for the n cells of a row of a table. It holds those of the row above.
+func (s *sheet) cells(n int) []styled {
+	if len(s.held) != n {
+		s.held = make([]styled, n)
+	}
+	return s.held
+}
+
 // row writes a row. A height of 0 leaves it to the program.
 func (s *sheet) row(n, height int, cells []styled) {
 	row := strconv.Itoa(n)
@@ -107,9 +116,9 @@ func (s *sheet) row(n, height int, cells []styled) {
 	}
 	b = append(b, `">`...)
 	for i, c := range cells {
-		ref := columnName(i+1) + row
 		b = append(b, `<c r="`...)
-		b = append(b, ref...)
+		b = append(b, columnName(i+1)...)
+		b = append(b, row...)
 		b = append(b, `" s="`...)
 		b = strconv.AppendInt(b, int64(c.style), 10)
 		switch {

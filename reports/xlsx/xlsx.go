@@ -344,21 +344,24 @@ func (b *builder) table(ctx context.Context, s table.Sheet) error {
 }
 
 func (b *builder) row(out *sheet, t *table.Table, p sheetPart, row int, cells []any) error {
-	line := make([]styled, len(cells))
+	line := out.cells(len(cells))
 	lines := 1
 	at := place{sheet: p.sheet, row: row, columns: b.tables[t.Name].columns, cells: cells}
 	for i, v := range cells {
 		if t.Columns[i].Wrap {
 			lines = max(lines, linesOf(textOf(v), t.Columns[i].Width))
 		}
-		c, err := b.styledCell(v, look{row: true, wrap: t.Columns[i].Wrap, fill: t.Columns[i].Fill}, at)
+		c, err := b.cell(v, look{row: true, wrap: t.Columns[i].Wrap, fill: t.Columns[i].Fill}, at)
+		if err == nil && (row == 2 || c.look != line[i].look) { // else the cell above looks the same
+			line[i].style, err = b.style(c.look)
+		}
+		line[i].content = c
 		if err == nil && c.link != nil {
-			err = b.link(out, cellName(i+1, row), c)
+			err = b.link(out, cellName(i+1, row), line[i])
 		}
 		if err != nil {
 			return fmt.Errorf("%s: %w", t.Columns[i].Name, err)
 		}
-		line[i] = c
 	}
 	height := 0
 	if lines > 1 {
