@@ -34,7 +34,7 @@ func billTransaction(f fields, out *schema.Batch) {
 		return
 	}
 
-	e := f.newEntry()
+	e := f.newEntry(out)
 	e.CardID = f.firstID("cardUuid", "cardId")
 	if id := f.id("cardId"); id != e.CardID {
 		e.CardAltID = id
@@ -75,16 +75,14 @@ func billTransaction(f fields, out *schema.Batch) {
 	e.MerchantCategory = f.text("merchantCategoryCode")
 	e.Description = f.firstText("declineReason", "rawMerchantName")
 
-	out.Entries = append(out.Entries, e)
-	out.Links = append(out.Links, billLinks(f, e, kind)...)
+	billLinks(f, e, kind, out)
 }
 
-// billLinks are the provider's own statements that an authorization was cleared or reversed.
-func billLinks(f fields, e schema.Entry, kind string) []schema.Link {
-	var links []schema.Link
+// billLinks appends the provider's own statements that an authorization was cleared or reversed.
+func billLinks(f fields, e *schema.Entry, kind string, out *schema.Batch) {
 	link := func(from, to string, basis schema.LinkBasis) {
 		if from != "" && to != "" && from != to {
-			links = append(links, schema.Link{From: from, To: to, Basis: basis})
+			out.Links = append(out.Links, schema.Link{From: from, To: to, Basis: basis})
 		}
 	}
 	original := f.firstID("originalAuthTransactionUuid", "originalAuthTransactionId")
@@ -97,7 +95,6 @@ func billLinks(f fields, e schema.Entry, kind string) []schema.Link {
 			link(e.ExternalID, original, schema.Reverses)
 		}
 	}
-	return links
 }
 
 func billCard(f fields) schema.Observation {

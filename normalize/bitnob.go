@@ -20,7 +20,7 @@ var bitnobMoney = moneyTable{
 func bitnob(f fields, out *schema.Batch) {
 	switch f.record.Stream {
 	case schema.Transactions:
-		out.Entries = append(out.Entries, bitnobTransaction(f))
+		bitnobTransaction(f, out)
 	case schema.Cards:
 		out.Observations = append(out.Observations, bitnobCard(f))
 	case schema.Balances:
@@ -32,8 +32,8 @@ func bitnob(f fields, out *schema.Batch) {
 	}
 }
 
-func bitnobTransaction(f fields) schema.Entry {
-	e := f.newEntry()
+func bitnobTransaction(f fields, out *schema.Batch) {
+	e := f.newEntry(out)
 	e.CardID = f.id("cardId")
 	f.required("currency")
 	if _, err := f.currency("currency"); err != nil {
@@ -81,7 +81,6 @@ func bitnobTransaction(f fields) schema.Entry {
 	e.PostedAt = f.posted(e.Status, "updatedAt")
 	e.Reference = f.text("reference")
 	e.Description = f.text("narrative")
-	return e
 }
 
 // bitnobAmount is the unsigned amount of a row. Cents are trusted where dollars disagree.

@@ -19,7 +19,7 @@ import (
 // rejects the record, and reading goes on harmlessly after it, so that an issuer's file reads as a list of fields.
 type fields struct {
 	*reading
-	prefix  string // path of this object, with its closing point: "currencyData."
+	path    string // of this object: "currencyData"; empty: the record
 	members *raw.Members
 }
 
@@ -32,6 +32,15 @@ type reading struct {
 	payload raw.Document
 	objects []*raw.Members
 	opened  int // of objects
+
+	lastCode     string // of a currency, as it was sent
+	lastCurrency money.Currency
+}
+
+func newReading(table moneyTable) *reading {
+	r := &reading{money: table}
+	r.payload.Share()
+	return r
 }
 
 // begin forgets the record before.
@@ -40,13 +49,21 @@ func (r *reading) begin(record schema.Record) {
 }
 
 // at is an object, open to be read. Of another value it has no members.
-func (r *reading) at(prefix string, v raw.Value) (fields, error) {
+func (r *reading) at(path string, v raw.Value) (fields, error) {
 	if r.opened == len(r.objects) {
 		r.objects = append(r.objects, new(raw.Members))
 	}
-	f := fields{reading: r, prefix: prefix, members: r.objects[r.opened]}
+	f := fields{reading: r, path: path, members: r.objects[r.opened]}
 	r.opened++
 	return f, f.members.Of(v)
+}
+
+// below is the path of a member.
+func (f fields) below(name string) string {
+	if f.path == "" {
+		return name
+	}
+	return f.path + "." + name
 }
 
 func (r *reading) open(record schema.Record) fields {
@@ -65,7 +82,6 @@ func (r *reading) open(record schema.Record) fields {
 		f.reject("", "not a JSON object; look the row up at the provider", nil)
 		return f
 	}
-	r.payload.Share()
 	if err := f.members.Of(v); err != nil {
 		f.reject("", err.Error()+"; look the row up at the provider", err)
 		return f
@@ -78,7 +94,7 @@ func (r *reading) open(record schema.Record) fields {
 
 func (f fields) reject(name, reason string, cause error) {
 	if f.fault == nil {
-		f.reading.fault = &RejectError{Field: f.prefix + name, Reason: reason, Err: cause}
+		f.reading.fault = &RejectError{Field: f.below(name), Reason: reason, Err: cause}
 	}
 }
 
@@ -100,7 +116,7 @@ func (f fields) note(name, detail string) {
 }
 
 func (f fields) noteAs(code schema.NoteCode, name, detail string) {
-	if n := f.newNote(code, f.prefix+name, detail); !slices.Contains(f.notes, n) {
+	if n := f.newNote(code, f.below(name), detail); !slices.Contains(f.notes, n) {
 		f.reading.notes = append(f.reading.notes, n)
 	}
 }
@@ -127,7 +143,7 @@ func (f fields) states(name string) bool {
 
 func (f fields) misshapen(name string) bool {
 	return slices.ContainsFunc(f.record.Unknown, func(path string) bool {
-		kind, ok := strings.CutPrefix(path, f.prefix+name)
+		kind, ok := strings.CutPrefix(path, f.below(name))
 		return ok && (kind == "" || kind == "{}" || kind == "[]")
 	})
 }
@@ -138,7 +154,7 @@ func (f fields) object(name string) fields {
 }
 
 func (f fields) inner(name string, v raw.Value) fields {
-	sub, err := f.at(f.prefix+name+".", v)
+	sub, err := f.at(f.below(name), v)
 	switch kind := v.Kind(); {
 	case err != nil:
 		f.reject(name, err.Error()+"; look the row up at the provider", err)
@@ -383,10 +399,14 @@ func (f fields) code(name string) string { return strings.ToUpper(f.text(name)) 
 // currency reads an ISO 4217 code, in whatever case.
 func (f fields) currency(name string) (money.Currency, error) {
 	code := f.text(name)
+	if code == f.lastCode && code != "" {
+		return f.lastCurrency, nil
+	}
 	c, err := money.Lookup(strings.ToUpper(code))
 	if err != nil {
 		return money.Currency{}, fmt.Errorf("%w %s", money.ErrUnknownCurrency, show(code))
 	}
+	f.lastCode, f.lastCurrency = code, c
 	return c, nil
 }
 
@@ -396,7 +416,7 @@ func (f fields) parse(name string, v raw.Value) (a money.Amount, text string, er
 	if !ok {
 		return money.Amount{}, text, fmt.Errorf("%s where a number is documented; the provider may have changed its format", kindOf(v))
 	}
-	field, ok := f.money.find(f.prefix + name)
+	field, ok := f.money.find(f.path, name)
 	if !ok {
 		return money.Amount{}, text, errNoUnit
 	}
@@ -450,8 +470,8 @@ func (f fields) limit(name string, l schema.Limit) schema.Limit {
 
 // figure is a figure that a provider states about a card. One that cannot be read has a Problem and keeps its raw text.
 func (f fields) figure(name string, as schema.FigureName) schema.Figure {
-	field, _ := f.money.find(f.prefix + name)
-	fig := schema.Figure{Name: as, Ambiguous: field.unit == undocumented}
+	field, known := f.money.find(f.path, name)
+	fig := schema.Figure{Name: as, Ambiguous: known && field.unit == undocumented}
 	v := f.value(name)
 	switch {
 	case v.Kind() != raw.Absent:
@@ -475,9 +495,10 @@ func (f fields) figure(name string, as schema.FigureName) schema.Figure {
 
 const maxRaw = 200
 
-// newEntry is an entry with what every row of a record has.
-func (f fields) newEntry() schema.Entry {
-	return schema.Entry{Source: f.record.Source, Provider: f.record.Provider, ExternalID: f.record.ExternalID}
+// newEntry appends an entry with what every row of a record has, to be filled where it stands: it is large.
+func (f fields) newEntry(out *schema.Batch) *schema.Entry {
+	out.Entries = append(out.Entries, schema.Entry{Source: f.record.Source, Provider: f.record.Provider, ExternalID: f.record.ExternalID})
+	return &out.Entries[len(out.Entries)-1]
 }
 
 // newObservation is an observation of a dollar card with what every row of a record has.

@@ -3,6 +3,7 @@ package normalize
 import (
 	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/money"
@@ -42,13 +43,18 @@ type moneyField struct {
 // moneyTable lists every money field of one provider. A field that is not listed cannot be read.
 type moneyTable []moneyField
 
-func (t moneyTable) find(path string) (moneyField, bool) {
-	for _, m := range t {
-		if m.path == path {
-			return m, true
+// find is the field of a name within the object at a path; it is looked for without joining the two.
+func (t moneyTable) find(object, name string) (m *moneyField, ok bool) {
+	for i := range t {
+		within, last := "", t[i].path
+		if at := strings.LastIndexByte(last, '.'); at >= 0 {
+			within, last = last[:at], last[at+1:]
+		}
+		if last == name && within == object {
+			return &t[i], true
 		}
 	}
-	return moneyField{}, false
+	return nil, false
 }
 
 var (
@@ -60,7 +66,7 @@ var (
 
 // amount reads text that stands in field m, whose neighbours are in f. The result carries the sign of the effect on the
 // card. For an undocumented unit the result is unknown, and the error says whether no unit at all fits.
-func (m moneyField) amount(f fields, text string) (money.Amount, error) {
+func (m *moneyField) amount(f fields, text string) (money.Amount, error) {
 	currency, err := m.lookup(f)
 	if err != nil {
 		return money.Amount{}, err
@@ -98,7 +104,7 @@ func (m moneyField) amount(f fields, text string) (money.Amount, error) {
 	return a, nil
 }
 
-func (m moneyField) lookup(f fields) (money.Currency, error) {
+func (m *moneyField) lookup(f fields) (money.Currency, error) {
 	if m.currency != "" {
 		return money.Lookup(m.currency)
 	}

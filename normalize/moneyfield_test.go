@@ -52,7 +52,7 @@ func TestMoneyTables_HaveNoFieldTwice(t *testing.T) {
 
 func TestFields_AmountOutsideTheTableIsRefused(t *testing.T) {
 	r := schema.Record{Provider: schema.Bill, ExternalID: "txr_1", Payload: []byte(`{"fees": 1.50}`)}
-	f := (&reading{money: billMoney}).open(r)
+	f := newReading(billMoney).open(r)
 	if a, _ := f.amount("fees"); a.Known() || f.fault == nil || f.fault.Field != "fees" {
 		t.Errorf("amount(fees) = %s, fault %v; want a reject, since the table gives no unit for it", a, f.fault)
 	}

@@ -42,11 +42,10 @@ func For(p schema.Provider) (Func, error) {
 // normalizer makes a Func of an issuer's money table and its reading function, which reports faults to f and appends to
 // out as if there were none.
 func normalizer(table moneyTable, read func(f fields, out *schema.Batch)) Func {
-	readings := sync.Pool{New: func() any { return &reading{money: table} }}
+	readings := sync.Pool{New: func() any { return newReading(table) }}
 	return func(r schema.Record, b *schema.Batch) error {
 		reading := readings.Get().(*reading) // the pool holds nothing else
 		defer readings.Put(reading)
-		defer reading.begin(schema.Record{})
 		out := *b
 		f := reading.open(r)
 		if f.fault == nil {

@@ -25,7 +25,7 @@ const slashRule = "spendingConstraint.spendingRule."
 func slash(f fields, out *schema.Batch) {
 	switch f.record.Stream {
 	case schema.Transactions:
-		out.Entries = append(out.Entries, slashTransaction(f))
+		slashTransaction(f, out)
 	case schema.Cards:
 		out.Observations = append(out.Observations, slashCard(f))
 	case schema.Utilization:
@@ -38,8 +38,8 @@ func slash(f fields, out *schema.Batch) {
 	}
 }
 
-func slashTransaction(f fields) schema.Entry {
-	e := f.newEntry()
+func slashTransaction(f fields, out *schema.Batch) {
+	e := f.newEntry(out)
 	e.CardID = f.id("cardId")
 	e.Amount, e.Literal = f.amount("amountCents")
 
@@ -95,7 +95,6 @@ func slashTransaction(f fields) schema.Entry {
 	e.MerchantCategory = merchant.text("categoryCode")
 	e.Reference = f.firstText("referenceNumber", "orderId")
 	e.Description = f.firstText("description", "memo")
-	return e
 }
 
 // slashCategory is the category of the list that a row came from. A row does not carry it, so one that was read again by

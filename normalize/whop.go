@@ -15,7 +15,7 @@ var whopMoney = moneyTable{
 func whop(f fields, out *schema.Batch) {
 	switch f.record.Stream {
 	case schema.Transactions:
-		out.Entries = append(out.Entries, whopTransaction(f))
+		whopTransaction(f, out)
 	case schema.Cards:
 		out.Observations = append(out.Observations, whopCard(f))
 	default:
@@ -23,8 +23,8 @@ func whop(f fields, out *schema.Batch) {
 	}
 }
 
-func whopTransaction(f fields) schema.Entry {
-	e := f.newEntry()
+func whopTransaction(f fields, out *schema.Batch) {
+	e := f.newEntry(out)
 	e.CardID = f.id("card_id")
 	if !f.has("usd_amount") {
 		f.reject("usd_amount", "the provider does not know the dollars yet; the row is read again by the next sync", nil)
@@ -60,7 +60,6 @@ func whopTransaction(f fields) schema.Entry {
 	e.Merchant = f.text("merchant_name")
 	e.MerchantCategory = f.firstText("merchant_category_code", "merchant_category")
 	e.Description = f.firstText("declined_reason", "memo")
-	return e
 }
 
 func whopCard(f fields) schema.Observation {

@@ -27,7 +27,7 @@ type recorded struct {
 	bodies  map[string][]byte
 }
 
-func (r recorded) RoundTrip(request *http.Request) (*http.Response, error) {
+func (r *recorded) RoundTrip(request *http.Request) (*http.Response, error) {
 	key := request.URL.RequestURI()
 	body, ok := r.bodies[key]
 	if !ok {
@@ -45,40 +45,60 @@ func (r recorded) RoundTrip(request *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// BenchmarkPage reads the pages of the sandbox's transactions from memory: ours by the issuer's extractor and its normalizer,
-// which check, redact and map every row; encoding/json into plain structs, amounts as text, and nothing else. MB/s of both are
-// of the same bytes.
-func BenchmarkPage(b *testing.B) {
+// pageCase is the transactions of a provider, to be read from memory.
+type pageCase struct {
+	pages       *recorded
+	extractor   extract.Extractor
+	normalize   normalize.Func
+	window      schema.Window
+	rows, bytes int
+}
+
+// pageCases asks the sandbox for all its transactions, and leaves nothing of it in memory but the answers.
+func pageCases(b *testing.B) map[schema.Provider]pageCase {
+	b.Helper()
 	world := sandbox.New(sandbox.Config{Seed: 7, Transactions: 4000})
+	now, cases := world.Now(), map[schema.Provider]pageCase{}
 	for _, p := range schema.Providers() {
-		pages := recorded{world.Handler(), map[string][]byte{}}
-		x, err := all.New(p, all.Config{
+		c := pageCase{pages: &recorded{handler: world.Handler(), bodies: map[string][]byte{}}, window: schema.Window{From: schema.Beginning, To: now}}
+		config := all.Config{
 			Source: string(p) + "-main", BaseURL: "http://127.0.0.1" + world.BasePath(p), Credential: transport.NewSecret(world.Credential(p)),
-			RequestsPerSecond: 1e9, AccountID: world.Account(), Now: world.Now, Base: pages,
-		})
-		if err != nil {
+			RequestsPerSecond: 1e9, AccountID: world.Account(), Now: func() time.Time { return now }, Base: c.pages,
+		}
+		var err error
+		if c.extractor, err = all.New(p, config); err != nil {
 			b.Fatal(err)
 		}
-		f, err := normalize.For(p)
-		if err != nil {
+		if c.normalize, err = normalize.For(p); err != nil {
 			b.Fatal(err)
 		}
-		window := schema.Window{From: schema.Beginning, To: world.Now()}
-		rows := everything(b, x, f, window)
-		total := 0
-		for _, body := range pages.bodies {
-			total += len(body)
+		c.rows = c.read(b)
+		for _, body := range c.pages.bodies {
+			c.bytes += len(body)
 		}
-		ours := func() { everything(b, x, f, window) }
+		c.pages.handler = nil
+		cases[p] = c
+	}
+	return cases
+}
+
+// BenchmarkPage reads the pages of the sandbox's transactions from memory: ours by the issuer's extractor and its normalizer,
+// which check, redact and map every row; encoding/json into plain structs, amounts as text, and nothing else. The ratio is of
+// processor times, taken in turn.
+func BenchmarkPage(b *testing.B) {
+	cases := pageCases(b)
+	for _, p := range schema.Providers() {
+		c := cases[p]
+		ours := func() { c.read(b) }
 		theirs := func() {
-			for _, body := range pages.bodies {
+			for _, body := range c.pages.bodies {
 				if err := json.Unmarshal(body, wholePage(p)); err != nil {
 					b.Fatal(err)
 				}
 			}
 		}
-		b.Run(string(p)+"/ours", func(b *testing.B) { perByte(b, total, rows, ours) })
-		b.Run(string(p)+"/encoding/json", func(b *testing.B) { perByte(b, total, rows, theirs) })
+		b.Run(string(p)+"/ours", func(b *testing.B) { perByte(b, c.bytes, c.rows, ours) })
+		b.Run(string(p)+"/encoding/json", func(b *testing.B) { perByte(b, c.bytes, c.rows, theirs) })
 		b.Run(string(p)+"/ratio", func(b *testing.B) {
 			var one, other time.Duration
 			for b.Loop() {
@@ -115,17 +135,17 @@ func processor(b *testing.B, work func()) time.Duration {
 	return now() - before
 }
 
-// everything reads all transactions and counts what they became.
-func everything(b *testing.B, x extract.Extractor, f normalize.Func, w schema.Window) (rows int) {
+// read reads all transactions and counts them.
+func (c *pageCase) read(b *testing.B) (rows int) {
 	var batch schema.Batch
-	for page, err := range x.Pages(b.Context(), schema.Transactions, w, "") {
+	for page, err := range c.extractor.Pages(b.Context(), schema.Transactions, c.window, "") {
 		if err != nil {
 			b.Fatal(err)
 		}
 		batch.Entries, batch.Links, batch.Notes = batch.Entries[:0], batch.Links[:0], batch.Notes[:0]
 		for _, r := range page.Records {
 			var reject *normalize.RejectError
-			if err := f(r, &batch); err != nil && !errors.As(err, &reject) {
+			if err := c.normalize(r, &batch); err != nil && !errors.As(err, &reject) {
 				b.Fatal(err)
 			}
 		}

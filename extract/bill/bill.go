@@ -112,7 +112,7 @@ func (r *reader) page(ctx context.Context, at *paginate.Place[state]) (extract.P
 	if err != nil {
 		return extract.Page{}, paginate.Stop{}, err
 	}
-	page := extract.Page{Total: -1, Retries: answer.Retries}
+	page := extract.Page{Records: make([]schema.Record, 0, len(rows)), Total: -1, Retries: answer.Retries}
 	fresh := len(rows) == 0
 	for _, row := range rows {
 		record := r.redactors[r.stream].Record(r.base(r.stream, answer), row, "uuid", "id")

@@ -135,7 +135,7 @@ func (r *reader) page(ctx context.Context, at *paginate.Place[state]) (extract.P
 	if err != nil {
 		return extract.Page{}, paginate.Stop{}, err
 	}
-	page := extract.Page{Total: -1, Retries: s.Retries, Restart: at.State.Fresh}
+	page := extract.Page{Records: make([]schema.Record, 0, len(s.rows)), Total: -1, Retries: s.Retries, Restart: at.State.Fresh}
 	at.State.Fresh = false
 	if at.At == "" {
 		r.seen.Reset()

@@ -7,7 +7,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"hash/fnv"
+	"hash/maphash"
 	"iter"
 	"net/http"
 	"strconv"
@@ -215,13 +215,14 @@ func Refuse(source string, s schema.Stream, reason string) iter.Seq2[extract.Pag
 	}
 }
 
-type key [16]byte
+type key [2]uint64
+
+// seeds are what the two halves of keys are made with; they differ from one run of the program to the next.
+var seeds = [2]maphash.Seed{maphash.MakeSeed(), maphash.MakeSeed()}
 
 // hash makes keys of a size that does not depend on the provider. 128 bits: two ids of one walk never share one.
 func hash(s string) key {
-	h := fnv.New128a()
-	_, _ = h.Write([]byte(s)) // never fails
-	return key(h.Sum(nil))
+	return key{maphash.String(seeds[0], s), maphash.String(seeds[1], s)}
 }
 
 // Seen remembers which list of a walk first brought an id.

@@ -172,7 +172,7 @@ func (r *reader) cards(ctx context.Context, at *paginate.Place[state]) (extract.
 	if err != nil {
 		return extract.Page{}, paginate.Stop{}, err
 	}
-	page := extract.Page{Total: -1, Retries: answer.Retries}
+	page := extract.Page{Records: make([]schema.Record, 0, len(rows)), Total: -1, Retries: answer.Retries}
 	for _, row := range rows {
 		record := r.redactors[schema.Cards].Record(r.base(schema.Cards, "", answer), row, "id")
 		if owner, _ := r.walk.Note(at.List, record.ExternalID); owner == at.List {
@@ -204,14 +204,14 @@ func (r *reader) transactions(ctx context.Context, at *paginate.Place[state]) (e
 	if err != nil {
 		return extract.Page{}, paginate.Stop{}, err
 	}
-	page.Retries = answer.Retries
+	page.Retries, page.Records = answer.Retries, make([]schema.Record, 0, len(rows))
 	for _, row := range rows {
-		told := told(row, category)
-		if told != "" && told != category {
+		record := r.redactors[schema.Transactions].Record(r.base(schema.Transactions, "", answer), row, "id")
+		record.Category = told(row, category)
+		if told := record.Category; told != "" && told != category {
 			at.State.Doubt = "server ignored filter category"
 			continue // its own list brings it, if that is read
 		}
-		record := r.redactors[schema.Transactions].Record(r.base(schema.Transactions, told, answer), row, "id")
 		asked, wanted := r.judge(row)
 		if !asked.any {
 			at.State.Doubt = "server ignored filter " + filter

@@ -251,6 +251,9 @@ type Session struct {
 	parsed raw.Document
 }
 
+// The most memory of an answer that is kept for the next one.
+const maxSpare = 1 << 20
+
 // Session begins one.
 func (c *Client) Session() *Session { return &Session{client: c, left: c.budget} }
 
@@ -347,7 +350,7 @@ func (s *Session) attempt(ctx context.Context, path string, query url.Values, ch
 	if encoding := resp.Header.Get("Content-Encoding"); encoding != "" && encoding != "identity" {
 		return Answer{}, &permanentError{fmt.Errorf("the answer has a content encoding that was not asked for: %s", message(encoding, c.credential))}
 	}
-	body, err := readAll(resp.Body, s.body)
+	body, err := readAll(resp.Body, resp.ContentLength, s.body)
 	if err != nil {
 		return Answer{}, fmt.Errorf("read the answer: %w", c.connection(ctx, err))
 	}

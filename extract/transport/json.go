@@ -10,7 +10,10 @@ import (
 )
 
 // Value is one JSON value of an answer, good until its Session asks again. The zero Value is absent.
-type Value struct{ raw.Value }
+type Value struct {
+	raw.Value
+	row *readRow // of the rows of a page: the one that was read last
+}
 
 // Kind is what a Value is.
 type Kind = raw.Kind
@@ -52,7 +55,7 @@ func parse(d *raw.Document, body []byte) (Value, error) {
 	if err != nil {
 		return Value{}, &MalformedError{Err: err}
 	}
-	return Value{v}, nil
+	return Value{Value: v}, nil
 }
 
 // Lookup finds the value at a dotted path. A missing member anywhere on the way is the zero Value; a name that stands
@@ -70,6 +73,10 @@ func (v Value) Lookup(path string) (Value, error) {
 		default:
 			return Value{}, &FieldError{Field: orBody(strings.TrimSuffix(path[:at], ".")), Problem: fmt.Sprintf("want object, have %s", v.Kind())}
 		}
+		if m, ok := v.row.find(v.Value, path[at:end]); ok {
+			v = Value{Value: m}
+			continue
+		}
 		var found Value
 		for m := range v.Inside() {
 			if !m.Named(path[at:end]) {
@@ -78,7 +85,7 @@ func (v Value) Lookup(path string) (Value, error) {
 			if found.Kind() != Absent {
 				return Value{}, &FieldError{Field: path[:end], Problem: "stands twice"}
 			}
-			found = Value{m}
+			found = Value{Value: m}
 		}
 		v = found
 	}
@@ -146,12 +153,15 @@ func (v Value) LookupRows(path string) ([]Value, error) {
 	if f.Kind() != Array {
 		return nil, &FieldError{Field: path, Problem: fmt.Sprintf("want array, have %s", f.Kind())}
 	}
-	var rows []Value
-	for row := range f.Inside() {
-		if len(rows) == maxRows {
+	n := 0
+	for range f.Inside() {
+		if n++; n > maxRows {
 			return nil, &FieldError{Field: path, Problem: fmt.Sprintf("more than %d rows on one page", maxRows)}
 		}
-		rows = append(rows, Value{row})
+	}
+	rows, read := make([]Value, 0, n), new(readRow)
+	for row := range f.Inside() {
+		rows = append(rows, Value{row, read})
 	}
 	return rows, nil
 }

@@ -139,13 +139,13 @@ func tokens(v Value) []string {
 	case Object:
 		got := []string{"{"}
 		for m := range v.Inside() {
-			got = append(append(got, "s"+m.Name()), tokens(Value{m})...)
+			got = append(append(got, "s"+m.Name()), tokens(Value{Value: m})...)
 		}
 		return append(got, "}")
 	case Array:
 		got := []string{"["}
 		for item := range v.Inside() {
-			got = append(got, tokens(Value{item})...)
+			got = append(got, tokens(Value{Value: item})...)
 		}
 		return append(got, "]")
 	case String:

@@ -21,6 +21,9 @@ const maxText = 4096
 // count only where they also have the length and the first digits of a large card network, since one in ten numbers
 // passes Luhn by chance.
 func Mask(s string) string {
+	if fewDigits(s) {
+		return s
+	}
 	var out strings.Builder
 	for len(s) > 0 {
 		start := strings.IndexFunc(s, digit)
@@ -35,6 +38,22 @@ func Mask(s string) string {
 	}
 	out.WriteString(s)
 	return out.String()
+}
+
+// fewDigits says whether there are nowhere enough digits for a card number; what is not ASCII may separate them.
+func fewDigits[T string | []byte](text T) bool {
+	n := 0
+	for i := range len(text) {
+		switch c := text[i]; {
+		case '0' <= c && c <= '9':
+			if n++; n == minCard {
+				return false
+			}
+		case c > ' ' && c != '-' && c < utf8.RuneSelf:
+			n = 0
+		}
+	}
+	return true
 }
 
 func digit(r rune) bool { return '0' <= r && r <= '9' }

@@ -1,7 +1,6 @@
 package transport
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -10,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/raw"
 )
 
 // Fields says what becomes of each field of a stream's rows. A path is dotted, with "[]" behind a name whose value is an
@@ -32,9 +32,11 @@ const (
 
 type node struct {
 	rule    rule
+	name    string // as a member
 	path    string // "limits[].amount"
-	written []byte // its name as a member, with quotes and colon
+	written []byte // its name with quotes and colon
 	number  int    // of its siblings, from 0
+	index   int    // of the nodes that have members, from 0
 	members map[string]*node
 	element *node // of an array
 }
@@ -42,6 +44,7 @@ type node struct {
 // Redactor keeps the wanted fields of rows.
 type Redactor struct {
 	root    *node
+	objects int       // how many nodes are objects
 	writers sync.Pool // of *writer, for their memory
 }
 
@@ -58,7 +61,24 @@ func NewRedactor(f Fields) (*Redactor, error) {
 			}
 		}
 	}
-	return &Redactor{root: root, writers: sync.Pool{New: func() any { return new(writer) }}}, nil
+	r := &Redactor{root: root}
+	root.count(&r.objects)
+	r.writers.New = func() any { return &writer{follow: make([][]*node, r.objects)} }
+	return r, nil
+}
+
+// count numbers the nodes that are objects.
+func (n *node) count(objects *int) {
+	if n.members != nil || n.path == "" {
+		n.index = *objects
+		*objects++
+	}
+	for _, m := range n.members {
+		m.count(objects)
+	}
+	if n.element != nil {
+		n.element.count(objects)
+	}
 }
 
 func (n *node) add(path string, r rule) error {
@@ -79,7 +99,7 @@ func (n *node) add(path string, r rule) error {
 			if len(n.members) == maxMembers {
 				return fmt.Errorf("redaction list: %s is one too many", path)
 			}
-			next = &node{path: n.below(name), written: append(written, ':'), number: len(n.members)}
+			next = &node{name: name, path: n.below(name), written: append(written, ':'), number: len(n.members)}
 			n.members[name] = next
 		}
 		if n = next; array {
@@ -111,39 +131,80 @@ const (
 // best first. A row that is not an object, or in which a name stands twice, becomes a record with an empty payload that
 // says why in Malformed; it is for the normalizer to reject.
 func (r *Redactor) Record(base schema.Record, row Value, ids ...string) schema.Record {
+	w := r.writers.Get().(*writer) // the pool holds nothing else
+	defer r.writers.Put(w)
+	from := w.begin(row)
+	w.row = row.row.begin(r.root, row)
+	if row.Kind() == Object {
+		w.object(r.root, row)
+	} else {
+		w.fail("the row is not an object but " + row.Kind().String())
+	}
+	base.Unknown, base.Malformed = w.unknown, w.problem
+	if w.problem != "" {
+		w.out = append(w.out[:from], "{}"...)
+		w.row.forget()
+	}
+	base.Payload = w.out[from:len(w.out):len(w.out)]
+	w.row = nil
 	for _, name := range ids {
 		if id, err := row.LookupText(name); err == nil && id != "" && len(id) <= maxText {
 			base.ExternalID = id
 			break
 		}
 	}
-	w := r.writers.Get().(*writer) // the pool holds nothing else
-	defer r.writers.Put(w)
-	*w = writer{out: w.out[:0]}
-	if row.Kind() == Object {
-		w.object(r.root, row)
-	} else {
-		w.fail("the row is not an object but " + string(row.Kind()))
-	}
-	base.Unknown, base.Malformed = w.unknown, w.problem
-	if w.problem != "" {
-		base.Payload = json.RawMessage("{}")
-	} else {
-		base.Payload = bytes.Clone(w.out)
-	}
-	if cap(w.out) > maxSpare {
-		w.out = nil
-	}
 	return base
 }
 
-// The most memory that is kept for the next row.
-const maxSpare = 1 << 20
+// readRow is where the members stand of the row that was made a record last, so that they need not be looked for again. No name
+// that has a rule stands twice in it.
+type readRow struct {
+	row     raw.Value
+	root    *node
+	members []raw.Value // by the number of their rule
+}
+
+func (r *readRow) begin(root *node, row Value) *readRow {
+	if r == nil {
+		r = new(readRow)
+	}
+	r.row, r.root = row.Value, root
+	r.members = append(r.members[:0], make([]raw.Value, len(root.members))...)
+	return r
+}
+
+func (r *readRow) forget() { r.row = raw.Value{} }
+
+// find is a member of the row; false where another value is asked, or for a name without a rule.
+func (r *readRow) find(v raw.Value, name string) (raw.Value, bool) {
+	if r == nil || r.row != v {
+		return raw.Value{}, false
+	}
+	n := r.root.members[name]
+	if n == nil {
+		return raw.Value{}, false
+	}
+	return r.members[n.number], true
+}
+
+// Payloads are written one behind the other into pieces of memory of this size; a longer one has a piece of its own.
+const pieceSize = 16 << 10
 
 type writer struct {
-	out     []byte
+	out     []byte // payloads, never written again; the last is being written
 	unknown []string
 	problem string
+	row     *readRow
+	follow  [][]*node // by index of an object, then 1 + number of a member: the member that came after it the last time
+}
+
+// begin forgets the row before, and says where the payload of this one begins.
+func (w *writer) begin(row Value) (from int) {
+	if size := min(len(row.Bytes()), pieceSize); cap(w.out)-len(w.out) < size {
+		w.out = make([]byte, 0, pieceSize)
+	}
+	w.unknown, w.problem = nil, ""
+	return len(w.out)
 }
 
 func (w *writer) fail(problem string) {
@@ -181,9 +242,19 @@ func (w *writer) object(n *node, v Value) {
 	var known [maxMembers / 64]uint64 // which members were seen, by their number
 	var other map[string]bool
 	w.out = append(w.out, '{')
+	follow, last := w.follow[n.index], 0
+	if follow == nil {
+		follow = make([]*node, 1+len(n.members))
+		w.follow[n.index] = follow
+	}
 	empty := true
 	for m := range v.Inside() {
-		next := n.members[string(m.NameBytes())]
+		next := follow[last]
+		if name := m.NameBytes(); next == nil || next.name != string(name) {
+			if next = n.members[string(name)]; next != nil {
+				follow[last] = next
+			}
+		}
 		if next == nil {
 			name := m.Name()
 			if other[name] {
@@ -197,18 +268,22 @@ func (w *writer) object(n *node, v Value) {
 			w.drift(n.below(name))
 			continue
 		}
+		last = 1 + next.number
 		word, bit := &known[next.number/64], uint64(1)<<(next.number%64)
 		if *word&bit != 0 {
 			w.fail("the field " + next.path + " stands twice")
 			return
 		}
 		*word |= bit
+		if n == w.row.root {
+			w.row.members[next.number] = m
+		}
 		mark := len(w.out)
 		if !empty {
 			w.out = append(w.out, ',')
 		}
 		w.out = append(w.out, next.written...)
-		if w.write(next, Value{m}) {
+		if w.write(next, Value{Value: m}) {
 			empty = false
 		} else {
 			w.out = w.out[:mark]
@@ -226,7 +301,7 @@ func (w *writer) array(n *node, v Value) {
 			w.out = append(w.out, ',')
 		}
 		first = false
-		if !w.write(n, Value{item}) {
+		if !w.write(n, Value{Value: item}) {
 			w.out = append(w.out, "null"...)
 		}
 	}
@@ -253,17 +328,6 @@ func (w *writer) text(v Value) {
 		quoted = []byte(`""`)
 	}
 	w.out = append(w.out, quoted...)
-}
-
-// fewDigits says whether there are too few digits for a card number.
-func fewDigits(text []byte) bool {
-	n := 0
-	for _, c := range text {
-		if '0' <= c && c <= '9' {
-			n++
-		}
-	}
-	return n < minCard
 }
 
 // bound masks text and cuts it at maxText. Masking shortens text by less than half, so nothing beyond eight times that

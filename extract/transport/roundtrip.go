@@ -66,11 +66,14 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 }
 
 // readAll is io.ReadAll that reads into memory it is given, as far as that reaches, and beyond that holds no byte twice until
-// all are there: a page that is too large costs its bound and no more.
-func readAll(r io.Reader, into []byte) ([]byte, error) {
+// all are there: a page that is too large costs its bound and no more. The length is what the server says, or -1.
+func readAll(r io.Reader, length int64, into []byte) ([]byte, error) {
 	const least, most = 4 << 10, 1 << 20
 	var full [][]byte
 	part := into[:0]
+	if int64(cap(part)) <= length && length < most { // the end is seen with one byte to spare
+		part = make([]byte, 0, length+least)
+	}
 	for {
 		if len(part) == cap(part) {
 			if len(part) > 0 {

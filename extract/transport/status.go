@@ -106,7 +106,7 @@ func words(v Value, depth int) string {
 		return s
 	case Array:
 		for item := range v.Inside() {
-			if s := words(Value{item}, depth+1); s != "" {
+			if s := words(Value{Value: item}, depth+1); s != "" {
 				return s
 			}
 		}

@@ -283,7 +283,7 @@ func unknown(err error) bool {
 
 func (x *source) records(s schema.Stream, a transport.Answer, rows []transport.Value) []schema.Record {
 	base := schema.Record{Source: x.config.Source, Provider: schema.Whop, Stream: s, ReceivedAt: a.ReceivedAt}
-	var records []schema.Record
+	records := make([]schema.Record, 0, len(rows))
 	for _, row := range rows {
 		records = append(records, x.redactors[s].Record(base, row, "id"))
 	}

@@ -12,10 +12,14 @@ const (
 	maxDepth  = 10_000
 	maxValues = 1 << 21
 	maxSpare  = 1 << 16 // values whose memory is kept for the next text
+	usualSize = 16      // bytes of a value with its name, rather too few
 )
 
 // index notes all values of the text. It goes through the text once, and not by recursion.
 func (d *Document) index() error {
+	if d.nodes == nil {
+		d.nodes = make([]node, 0, min(len(d.text)/usualSize+1, maxSpare))
+	}
 	text, nodes := d.text, d.nodes[:0]
 	defer func() { d.nodes = nodes }()
 	around, inObject := int32(-1), false // the array or object that is open; its next is the one around it
@@ -45,13 +49,16 @@ func (d *Document) index() error {
 			if depth++; depth > maxDepth {
 				return d.fault()
 			}
+			if one.kind = Array; open == '{' {
+				one.kind = Object
+			}
 			one.next, around, inObject = around, int32(len(nodes)), open == '{'
 			nodes = append(nodes, one)
 			if i = blank(text, i+1); i >= len(text) || text[i] != open+2 {
 				continue
 			}
 		default:
-			if i, one.odd = scalar(text, i); i < 0 {
+			if i, one.kind, one.odd = scalar(text, i); i < 0 {
 				return d.fault()
 			}
 			one.end, one.next = uint32(i), int32(len(nodes))+1
@@ -61,7 +68,7 @@ func (d *Document) index() error {
 		for around >= 0 && i < len(text) && text[i] == text[nodes[around].start]+2 { // "}" is "{" plus two, "]" is "[" plus two
 			closed := &nodes[around]
 			closed.end, closed.next, around = uint32(i)+1, int32(len(nodes)), closed.next
-			inObject = around >= 0 && text[nodes[around].start] == '{'
+			inObject = around >= 0 && nodes[around].kind == Object
 			depth--
 			i = blank(text, i+1)
 		}
@@ -92,18 +99,19 @@ func blank(text []byte, i int) int {
 }
 
 // scalar is the end of the string, number or word that begins at i; negative: there is none.
-func scalar(text []byte, i int) (end int, odd bool) {
+func scalar(text []byte, i int) (end int, kind Kind, odd bool) {
 	switch text[i] {
 	case '"':
-		return quoted(text, i)
+		end, odd = quoted(text, i)
+		return end, String, odd
 	case 't':
-		return word(text, i, "true"), false
+		return word(text, i, "true"), Boolean, false
 	case 'f':
-		return word(text, i, "false"), false
+		return word(text, i, "false"), Boolean, false
 	case 'n':
-		return word(text, i, "null"), false
+		return word(text, i, "null"), Null, false
 	}
-	return number(text, i), false
+	return number(text, i), Number, false
 }
 
 func word(text []byte, i int, word string) int {

@@ -7,25 +7,31 @@ package raw
 
 import (
 	"bytes"
-	"encoding/json"
 	"errors"
 	"iter"
+	"strings"
+	"unicode/utf16"
 	"unicode/utf8"
 )
 
 // Kind is what a value is.
-type Kind string
+type Kind uint8
 
 // The kinds.
 const (
-	Absent  Kind = "nothing"
-	Object  Kind = "object"
-	Array   Kind = "array"
-	String  Kind = "string"
-	Number  Kind = "number"
-	Boolean Kind = "boolean"
-	Null    Kind = "null"
+	Absent Kind = iota
+	Object
+	Array
+	String
+	Number
+	Boolean
+	Null
 )
+
+// String is the kind as JSON calls it, "nothing" for Absent.
+func (k Kind) String() string {
+	return [...]string{"nothing", "object", "array", "string", "number", "boolean", "null"}[k]
+}
 
 // ErrTooMany is a text that holds more than two million values.
 var ErrTooMany = errors.New("too many values")
@@ -33,8 +39,8 @@ var ErrTooMany = errors.New("too many values")
 // Document is the memory that a parsed text needs.
 type Document struct {
 	text   []byte
-	shared string // the text, where strings are to share its memory
-	nodes  []node // in the order in which they begin
+	shared *strings.Builder // where strings are to share memory
+	nodes  []node           // in the order in which they begin
 }
 
 // node is where a value stands, and its name where it is a member.
@@ -42,7 +48,8 @@ type node struct {
 	name, nameEnd uint32 // quotes included
 	start, end    uint32
 	next          int32 // the node behind this value and all that is in it
-	odd, oddName  bool  // the string has escapes, or bytes beyond ASCII
+	kind          Kind
+	odd, oddName  bool // the string has escapes, or bytes beyond ASCII
 }
 
 // Value is one value of a document; good until the document parses another text. The zero Value is absent.
@@ -51,13 +58,15 @@ type Value struct {
 	at       int32
 }
 
+func (v Value) node() *node { return &v.document.nodes[v.at] }
+
 // Parse reads a text that is exactly one value; else the error is that of encoding/json, or ErrTooMany. The text must stay as
 // it is for as long as its values are used.
 func Parse(text []byte) (Value, error) { return new(Document).Parse(text) }
 
 // Parse is Parse with the memory of d, whose values so far are void.
 func (d *Document) Parse(text []byte) (Value, error) {
-	if d.text, d.shared = text, ""; cap(d.nodes) > maxSpare {
+	if d.text = text; cap(d.nodes) > maxSpare {
 		d.nodes = nil
 	}
 	if err := d.index(); err != nil {
@@ -66,37 +75,45 @@ func (d *Document) Parse(text []byte) (Value, error) {
 	return Value{document: d}, nil
 }
 
-// Share copies the text once. All strings that are read from it from now on share that copy, and keep it in memory.
-func (d *Document) Share() { d.shared = string(d.text) }
+// Share makes all strings that are read from d share pieces of memory with one another, beyond this text too. That costs less
+// than memory for each of them, and keeps a piece for as long as one of them is kept.
+func (d *Document) Share() {
+	if d.shared == nil {
+		d.shared = new(strings.Builder)
+	}
+}
+
+// pieceSize is how much memory strings share.
+const pieceSize = 4 << 10
+
+func (d *Document) string(from, to uint32) string {
+	size := int(to - from)
+	if d.shared == nil || size > pieceSize/4 {
+		return string(d.text[from:to])
+	}
+	if d.shared.Cap()-d.shared.Len() < size { // what was written stays where it is
+		d.shared = new(strings.Builder)
+		d.shared.Grow(pieceSize)
+	}
+	d.shared.Write(d.text[from:to])
+	return d.shared.String()[d.shared.Len()-size:]
+}
 
 // Kind says what the value is.
 func (v Value) Kind() Kind {
 	if v.document == nil {
 		return Absent
 	}
-	switch v.document.text[v.node().start] {
-	case '{':
-		return Object
-	case '[':
-		return Array
-	case '"':
-		return String
-	case 't', 'f':
-		return Boolean
-	case 'n':
-		return Null
-	}
-	return Number
+	return v.node().kind
 }
-
-func (v Value) node() *node { return &v.document.nodes[v.at] }
 
 // Bytes is the value as it stands in the text; nil where it is absent. It is not a copy.
 func (v Value) Bytes() []byte {
 	if v.document == nil {
 		return nil
 	}
-	return v.document.text[v.node().start:v.node().end]
+	n := v.node()
+	return v.document.text[n.start:n.end]
 }
 
 // Literal is Bytes as text.
@@ -104,7 +121,8 @@ func (v Value) Literal() string {
 	if v.document == nil {
 		return ""
 	}
-	return v.document.string(v.node().start, v.node().end)
+	n := v.node()
+	return v.document.string(n.start, n.end)
 }
 
 // ASCII says that the value is a string without escapes, of ASCII bytes only, or no string at all.
@@ -127,11 +145,7 @@ func (v Value) Name() string {
 
 // Named says whether Name is name.
 func (v Value) Named(name string) bool {
-	n := v.node()
-	if n.oddName {
-		return v.Name() == name
-	}
-	return string(v.document.text[n.name+1:n.nameEnd-1]) == name
+	return string(v.NameBytes()) == name
 }
 
 // NameBytes is Name, good as long as the value. It may not be a copy.
@@ -142,20 +156,63 @@ func (v Value) NameBytes() []byte {
 	return []byte(v.Name())
 }
 
-func (d *Document) string(from, to uint32) string {
-	if d.shared != "" {
-		return d.shared[from:to]
-	}
-	return string(d.text[from:to])
-}
-
 func (d *Document) unquote(from, to uint32, odd bool) string {
-	if inner := d.text[from+1 : to-1]; !odd || bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
+	inner := d.text[from+1 : to-1]
+	if !odd || bytes.IndexByte(inner, '\\') < 0 && utf8.Valid(inner) {
 		return d.string(from+1, to-1)
 	}
-	var s string
-	_ = json.Unmarshal(d.text[from:to], &s) // it was parsed, so it is a string
-	return s
+	return unescape(inner)
+}
+
+// unescape reads what stands between the quotes of a string that was checked.
+func unescape(inner []byte) string {
+	out := make([]byte, 0, len(inner))
+	for len(inner) > 0 {
+		c, size := inner[0], 1
+		switch {
+		case c == '\\' && inner[1] == 'u':
+			r := hex(inner)
+			if size = 6; utf16.IsSurrogate(r) {
+				second := rune(utf8.RuneError)
+				if len(inner) >= 12 && inner[6] == '\\' && inner[7] == 'u' {
+					second = hex(inner[6:])
+				}
+				if r = utf16.DecodeRune(r, second); r != utf8.RuneError {
+					size = 12
+				}
+			}
+			out = utf8.AppendRune(out, r)
+		case c == '\\':
+			if at := strings.IndexByte("bfnrt", inner[1]); at >= 0 {
+				out = append(out, "\b\f\n\r\t"[at])
+			} else {
+				out = append(out, inner[1])
+			}
+			size = 2
+		case c < utf8.RuneSelf:
+			out = append(out, c)
+		default:
+			var r rune
+			r, size = utf8.DecodeRune(inner)
+			out = utf8.AppendRune(out, r)
+		}
+		inner = inner[size:]
+	}
+	return string(out)
+}
+
+// hex is the number of an escape such as \u00e9.
+func hex(escape []byte) (r rune) {
+	for _, c := range escape[2:6] {
+		switch {
+		case c <= '9':
+			c -= '0'
+		default:
+			c = c | 0x20 - 'a' + 10
+		}
+		r = r<<4 | rune(c)
+	}
+	return r
 }
 
 // Inside yields the elements of an array, or the members of an object in the order received, names that stand twice included;
