@@ -26,7 +26,8 @@ type facts struct {
 	totals       []total // by source, currency; the line of rejects last in its source
 	ledgerLen    int
 	cutoffLen    int
-	rolled       []judged // the judgements, as far as they were broken down
+	straddling   []schema.Entry // all of those, or the first mostKept
+	rolled       []judged       // the judgements, as far as they were broken down
 	cards        []cardLine
 	cardNo       map[cardKey]int64   // as sheets number the cards
 	cardRow      map[cardKey]int     // on the sheet Cards
@@ -271,11 +272,13 @@ func (f *facts) count(ctx context.Context) error {
 			f.entryAt[e.ID()] = position{occurred: e.OccurredAt, row: f.ledgerLen}
 		}
 	}
-	for _, err := range f.cutoff(ctx) {
+	for e, err := range f.cutoff(ctx) {
 		if err != nil {
 			return fmt.Errorf("read entries: %w", err)
 		}
-		f.cutoffLen++
+		if f.cutoffLen++; f.cutoffLen <= mostKept {
+			f.straddling = append(f.straddling, e)
+		}
 	}
 	for e, err := range schema.Lookup(ctx, f.View.Entries, f.named(rejected)) {
 		if err != nil {
@@ -346,6 +349,9 @@ func (f *facts) named(rejected map[schema.EntryKey]bool) iter.Seq[schema.EntryKe
 		}
 	}
 }
+
+// mostKept is how many entries that straddle an edge are kept once they were found. They are looked for among all.
+const mostKept = 10_000
 
 // cutoff yields the entries that straddle an edge of the period, by occurred_at and entry_id. They occurred before the period
 // and were posted in it or later, or in it, or after it and were posted before its end.

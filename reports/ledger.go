@@ -103,7 +103,17 @@ func countsAs(e schema.Entry) string {
 
 // cutoffCSV is the entries that happened on one side of an edge of the period and were posted on the other.
 func (f *facts) cutoffCSV(ctx context.Context) table.Table {
-	return build("cutoff", f.cutoffLen, f.cutoff(ctx), entryColumns())
+	rows := f.cutoff(ctx)
+	if f.cutoffLen <= mostKept {
+		rows = func(yield func(schema.Entry, error) bool) {
+			for _, e := range f.straddling {
+				if !yield(e, nil) {
+					return
+				}
+			}
+		}
+	}
+	return build("cutoff", f.cutoffLen, rows, entryColumns())
 }
 
 func (f *facts) occurred(e schema.Entry) bool { return f.Period.Contains(e.OccurredAt) }

@@ -3,6 +3,7 @@ package ledger
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"iter"
 	"math"
@@ -126,22 +127,56 @@ func (v *view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[sche
 			return
 		}
 		var row entryRow
-		for e, err := range scan(ctx, v, "entries", query, args, func(rows *sql.Rows) (schema.Entry, error) {
+		entries := scan(ctx, v, "entries", query, args, func(rows *sql.Rows) (schema.Entry, error) {
 			if err := scanEntry(rows, &row); err != nil {
 				return schema.Entry{}, err
 			}
-			return row.entry()
-		}) {
-			if err == nil {
-				e.Run = shown.runs[row.CommitSeq].run
-				if e.CardLast4 == "" {
-					e.CardLast4 = shown.last4[cardKey{e.Source, e.CardID}]
-				}
+			e, err := row.entry()
+			e.Run = shown.runs[row.CommitSeq].run
+			if e.CardLast4 == "" {
+				e.CardLast4 = shown.last4[cardKey{e.Source, e.CardID}]
 			}
+			return e, err
+		})
+		if f.ByTime {
+			entries = byID(entries)
+		}
+		for e, err := range entries {
 			if !yield(e, err) {
 				return
 			}
 		}
+	}
+}
+
+// byID puts entries that come by occurred_at in order of their ids where they occurred at one instant. The database would sort
+// by a column that it must make first.
+func byID(entries iter.Seq2[schema.Entry, error]) iter.Seq2[schema.Entry, error] {
+	return func(yield func(schema.Entry, error) bool) {
+		var held []schema.Entry // of one instant
+		flush := func() bool {
+			slices.SortFunc(held, func(a, b schema.Entry) int { return strings.Compare(a.ID(), b.ID()) })
+			for _, e := range held {
+				if !yield(e, nil) {
+					return false
+				}
+			}
+			held = held[:0]
+			return true
+		}
+		for e, err := range entries {
+			if err != nil {
+				if flush() {
+					yield(e, err)
+				}
+				return
+			}
+			if len(held) > 0 && !held[0].OccurredAt.Equal(e.OccurredAt) && !flush() {
+				return
+			}
+			held = append(held, e)
+		}
+		flush()
 	}
 }
 
@@ -188,7 +223,7 @@ func entryQuery(f schema.EntryFilter) (query string, args []any, err error) {
 		return current + " UNION ALL " + replaced + " ORDER BY source, card_id, occurred_at, external_id", slices.Concat(args, args), nil
 	}
 	if f.ByTime {
-		query += ` ORDER BY occurred_at, source || '/' || external_id`
+		query += ` ORDER BY occurred_at` // what occurred at the same instant is put in order when it is read
 	} else {
 		query += ` ORDER BY source, card_id, occurred_at, external_id`
 	}
@@ -203,13 +238,28 @@ func texts[T ~string](words []T) []any {
 	return all
 }
 
-// EntryCards implements schema.EntryReader.
+// EntryCards implements schema.EntryReader. It goes from card to card, however many entries each has.
 func (v *view) EntryCards(ctx context.Context) iter.Seq2[schema.EntryCard, error] {
-	const query = `SELECT DISTINCT source, card_id FROM entries ORDER BY source, card_id`
-	return scan(ctx, v, "cards of entries", query, nil, func(rows *sql.Rows) (c schema.EntryCard, err error) {
-		err = rows.Scan(&c.Source, &c.CardID)
-		return c, err
-	})
+	const first = `SELECT source, card_id FROM entries ORDER BY source, card_id LIMIT 1`
+	const next = `SELECT source, card_id FROM entries WHERE (source, card_id) > (?, ?) ORDER BY source, card_id LIMIT 1`
+	return func(yield func(schema.EntryCard, error) bool) {
+		query, args := first, []any(nil)
+		for {
+			var c schema.EntryCard
+			err := v.l.read.QueryRowContext(ctx, v.l.read.Rebind(query), args...).Scan(&c.Source, &c.CardID)
+			if errors.Is(err, sql.ErrNoRows) {
+				return
+			}
+			if err != nil {
+				yield(c, fmt.Errorf("read cards of entries: %w", err))
+				return
+			}
+			if !yield(c, nil) {
+				return
+			}
+			query, args = next, []any{c.Source, c.CardID}
+		}
+	}
 }
 
 type cardKey struct{ source, id string }
