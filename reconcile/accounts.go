@@ -8,8 +8,10 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/money"
 )
 
 // cardKey names a card. Sources and cards are walked in the order of cardKey.compare, which is byte order.
@@ -73,19 +75,59 @@ type account struct {
 	listed       bool
 	observations []schema.Observation // by observed_at, stream
 	entries      []schema.Entry       // by occurred_at, entry id
+	since        time.Time            // the entries are those that occurred or posted then or later; zero: all
+	short        bool                 // something was asked for that the entries before might change
+	ids          []string             // under which entries name the card
+	currencies   []string             // of all its entries
+}
+
+// reach notes that the entries from an instant on are asked for; zero: all.
+func (a *account) reach(from time.Time) {
+	if !a.since.IsZero() && from.Before(a.since) {
+		a.short = true
+	}
+}
+
+// only notes that entries in another currency would matter, however old they are.
+func (a *account) only(c money.Currency) {
+	if !a.since.IsZero() && slices.ContainsFunc(a.currencies, func(code string) bool { return code != c.Code() }) {
+		a.short = true
+	}
+}
+
+// complete reads all entries of the card.
+func (a *account) complete(ctx context.Context, v schema.View) error {
+	a.since, a.short, a.entries = time.Time{}, false, a.entries[:0]
+	return a.read(ctx, v, a.ids)
+}
+
+// read adds the entries that name the card by some of its ids.
+func (a *account) read(ctx context.Context, v schema.View, ids []string) error {
+	for _, id := range ids {
+		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Source: a.card.Source, CardID: id, Since: a.since}) {
+			if err != nil {
+				return fmt.Errorf("read entries (%s, card %s): %w", a.card.Source, id, err)
+			}
+			a.entries = append(a.entries, e)
+		}
+	}
+	slices.SortFunc(a.entries, func(a, b schema.Entry) int {
+		return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), strings.Compare(a.ExternalID, b.ExternalID))
+	})
+	return nil
 }
 
 // accounts yields the cards of one source, or of all sources when source is empty, by source and card: those that some
 // list contains and those that only rows name. It joins the ordered readers, so that one card's rows are held at a time. Rows without a card are left out. The account and its
-// slices are valid until the next one.
-func accounts(ctx context.Context, v schema.View, cards cardIndex, source string) iter.Seq2[*account, error] {
+// slices are valid until the next one. With since, only entries that occurred or posted then or later are read of cards that some list contains.
+func accounts(ctx context.Context, v schema.View, cards cardIndex, source string, since time.Time) iter.Seq2[*account, error] {
 	return func(yield func(*account, error) bool) {
 		twins, err := readTwins(ctx, v, cards, source)
 		if err != nil {
 			yield(nil, err)
 			return
 		}
-		entries := newCursor("entries", v.Entries.Entries(ctx, schema.EntryFilter{Source: source}),
+		entries := newCursor("entries", v.Entries.Entries(ctx, schema.EntryFilter{Source: source, Since: since}),
 			func(e schema.Entry) cardKey { return cardKey{e.Source, e.CardID} })
 		defer entries.stop()
 		observations := newCursor("observations", v.Observations.Observations(ctx),
@@ -119,14 +161,21 @@ func accounts(ctx context.Context, v schema.View, cards cardIndex, source string
 			if err == nil {
 				a.observations, err = observations.take(key, a.observations[:0])
 			}
+			a.describe(cards, key)
+			a.since, a.short = since, false
+			a.ids, a.currencies = append(append(a.ids[:0], key.id), twins.of[key]...), twins.currencies[key]
 			if err == nil && len(twins.of[key]) > 0 {
-				a.entries, err = addTwins(ctx, v, key, twins.of[key], a.entries)
+				err = a.read(ctx, v, twins.of[key])
+			}
+			if err == nil && !a.listed && !since.IsZero() {
+				if err = a.complete(ctx, v); err == nil {
+					a.describe(cards, key)
+				}
 			}
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			a.describe(cards, key)
 			if !yield(&a, nil) {
 				return
 			}
@@ -150,25 +199,29 @@ func (a *account) describe(cards cardIndex, key cardKey) {
 
 // twinIDs are the ids under which entries name a card otherwise than its list does.
 type twinIDs struct {
-	of     map[cardKey][]string // a listed card -> the other ids, in order
-	strays map[cardKey]bool     // those ids, which are then no cards of their own
+	of         map[cardKey][]string // a listed card -> the other ids, in order
+	strays     map[cardKey]bool     // those ids, which are then no cards of their own
+	currencies map[cardKey][]string // of the entries of a card, under whatever id
 }
 
 // readTwins finds them. Only BILL knows a card under two ids (uuid and id, either of which may be missing in a row), so
 // only BILL entries are read for it.
 func readTwins(ctx context.Context, v schema.View, cards cardIndex, source string) (twinIDs, error) {
-	t := twinIDs{of: map[cardKey][]string{}, strays: map[cardKey]bool{}}
+	t := twinIDs{of: map[cardKey][]string{}, strays: map[cardKey]bool{}, currencies: map[cardKey][]string{}}
 	sources := map[string]bool{}
 	for _, c := range cards.byID {
 		if c.Provider == schema.Bill && (source == "" || c.Source == source) {
 			sources[c.Source] = true
 		}
 	}
-	for key, err := range unlisted(ctx, v, cards) {
+	for c, err := range v.Entries.EntryCards(ctx) {
 		if err != nil {
-			return t, err
+			return t, fmt.Errorf("read entries: %w", err)
 		}
-		if !sources[key.source] {
+		key := cardKey{c.Source, c.CardID}
+		again := t.currencies[key] != nil
+		t.currencies[key] = append(t.currencies[key], c.Currency)
+		if _, listed := cards.byID[key]; listed || again || key.id == "" || !sources[key.source] {
 			continue
 		}
 		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Source: key.source, CardID: key.id}) {
@@ -183,41 +236,32 @@ func readTwins(ctx context.Context, v schema.View, cards cardIndex, source strin
 			}
 		}
 	}
+	for key, ids := range t.of {
+		for _, id := range ids {
+			t.currencies[key] = append(t.currencies[key], t.currencies[cardKey{key.source, id}]...)
+		}
+	}
 	return t, nil
 }
 
 // unlisted yields the cards that entries name by an id under which no list contains them, by source and card.
 func unlisted(ctx context.Context, v schema.View, cards cardIndex) iter.Seq2[cardKey, error] {
 	return func(yield func(cardKey, error) bool) {
+		var last cardKey
 		for c, err := range v.Entries.EntryCards(ctx) {
 			if err != nil {
 				yield(cardKey{}, fmt.Errorf("read entries: %w", err))
 				return
 			}
 			key := cardKey{c.Source, c.CardID}
-			if _, listed := cards.byID[key]; listed || key.id == "" {
-				continue
+			if _, listed := cards.byID[key]; listed || key.id == "" || key == last {
+				continue // the next currency of the same card, too
 			}
-			if !yield(key, nil) {
+			if last = key; !yield(key, nil) {
 				return
 			}
 		}
 	}
-}
-
-func addTwins(ctx context.Context, v schema.View, key cardKey, ids []string, into []schema.Entry) ([]schema.Entry, error) {
-	for _, id := range ids {
-		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Source: key.source, CardID: id}) {
-			if err != nil {
-				return nil, fmt.Errorf("read entries (%s, card %s): %w", key.source, id, err)
-			}
-			into = append(into, e)
-		}
-	}
-	slices.SortFunc(into, func(a, b schema.Entry) int {
-		return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), strings.Compare(a.ExternalID, b.ExternalID))
-	})
-	return into, nil
 }
 
 // cursor reads an ordered sequence one group at a time.

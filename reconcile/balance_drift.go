@@ -52,6 +52,13 @@ func (d *driftJudge) account(a *account) (all []schema.Outcome, err error) {
 	return all, nil
 }
 
+// glance implements accountJudge. What does not agree may be explained by any entry.
+func (d *driftJudge) glance(a *account) error {
+	differs := func(c comparison) bool { return c.unchecked == "" && !c.agrees[onPosted] && !c.agrees[withPending] }
+	a.short = slices.ContainsFunc(d.card(a), differs) || a.short
+	return nil
+}
+
 // end judges what is held.
 func (d *driftJudge) end() []schema.Outcome {
 	all := d.conclude(d.held)
@@ -231,7 +238,10 @@ func (d *driftJudge) spendBooks(a *account, o schema.Observation, f schema.Figur
 	if at, missing := d.covered.gap(a.card.Source, schema.Window{From: start, To: o.ObservedAt}); missing {
 		return books{}, w, incomplete(at)
 	}
+	a.reach(w.from)
+	a.only(f.Amount.Currency())
 	b, err := booksAt(a.entries, f.Name, f.Amount.Currency(), w.from, o.ObservedAt)
+	a.short = a.short || b.open
 	return b, w, err
 }
 
@@ -391,6 +401,7 @@ func minus(a, b int64) (int64, error) {
 // balance compares a balance with all that posted since the card's creation or, where that is not all known, since the
 // last balance that agreed. An error says why it cannot be judged.
 func (d *driftJudge) balance(a *account, c *comparison, f schema.Figure) error {
+	a.reach(time.Time{})
 	var err error
 	if c.actual, err = d.readBalance(a, f); err != nil {
 		return err

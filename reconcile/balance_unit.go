@@ -56,7 +56,7 @@ func balanceUnits(ctx context.Context, v schema.View, p schema.Period, cfg Confi
 			continue
 		}
 		choice := UnitChoice{Unit: MinorUnit, Auto: true}
-		for a, err := range accounts(ctx, v, cards, source) {
+		for a, err := range accounts(ctx, v, cards, source, time.Time{}) {
 			if err != nil {
 				return nil, fmt.Errorf("find the unit of balances (%s): %w", source, err)
 			}

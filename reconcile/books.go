@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/tieout/tieout/schema"
@@ -36,6 +37,11 @@ type line struct {
 	shadow []int // of a posting row: the authorizations that stand for it until it posts
 }
 
+// linkedPending says that the entry is pending, and linked to another that may stand for it.
+func (l line) linkedPending() bool {
+	return l.stands == standsPending && l.entry.LinkedID != "" && l.entry.Status != schema.Superseded
+}
+
 // books is what the ledger says of one figure of one card at one moment.
 type books struct {
 	figure   schema.FigureName
@@ -44,6 +50,7 @@ type books struct {
 	observed time.Time
 	lines    []line
 	sum      [2]int64 // by basis
+	open     bool     // a link of some row leads to none of the entries: with it, the sums might be others
 }
 
 // booksAt sums the entries of a card for a figure (NORMALIZATION 3): a balance over all kinds, on the posted basis; the
@@ -107,11 +114,7 @@ func standingAt(e schema.Entry, observed time.Time) standing {
 // standIn puts authorizations back where the rows that replaced them had not posted yet: a superseded row whose link
 // leads to such a row is pending, and that row, with every other of the same authorization, is out.
 func (b *books) standIn() {
-	superseded := false
-	for _, l := range b.lines {
-		superseded = superseded || l.entry.Status == schema.Superseded
-	}
-	if !superseded {
+	if !slices.ContainsFunc(b.lines, func(l line) bool { return l.entry.Status == schema.Superseded || l.linkedPending() }) {
 		return
 	}
 	byID := make(map[string]int, len(b.lines))
@@ -135,8 +138,13 @@ func (b *books) standIn() {
 		}
 	}
 	for i, l := range b.lines {
-		if of, ok := byID[l.entry.LinkedID]; ok && standsFor[of] && l.stands == standsPending && l.entry.Status != schema.Superseded {
+		if !l.linkedPending() {
+			continue
+		}
+		if of, ok := byID[l.entry.LinkedID]; ok && standsFor[of] {
 			b.lines[i].stands = standsOut // another part of the same authorization, not posted either
+		} else {
+			b.open = true // an authorization that is not among the entries may stand for it
 		}
 	}
 }
@@ -146,6 +154,7 @@ func (b *books) replacement(byID map[string]int, id string) (int, bool) {
 	for range 4 { // a reversal leads to its authorization, that to its clearing row: longer chains are no statement
 		i, ok := byID[id]
 		if !ok {
+			b.open = true
 			return 0, false
 		}
 		e := b.lines[i].entry

@@ -57,10 +57,28 @@ func (c capture) beyond(percent int) bool {
 	return decimal.NewFromInt(c.above).Shift(2).GreaterThan(allowed)
 }
 
+// reachLinked notes that the rows which moves are linked to matter, and the reversals of those, which do not come a day before
+// what they reverse.
+func (a *account) reachLinked(moves []move) {
+	if a.since.IsZero() {
+		return
+	}
+	at := make(map[string]time.Time, len(a.entries))
+	for i := range a.entries {
+		at[a.entries[i].ExternalID] = a.entries[i].OccurredAt
+	}
+	for _, m := range moves {
+		if m.entry.LinkedID != "" && m.entry.Kind == schema.Purchase {
+			a.reach(at[m.entry.LinkedID].AddDate(0, 0, -1))
+		}
+	}
+}
+
 // captures lists the purchases among moves that took an authorization above what was authorized, and gives the moves as
 // they would be if none had.
 func captures(a *account, moves []move) ([]capture, []move) {
 	held := authorizations(a)
+	a.reachLinked(moves)
 	if len(held) == 0 {
 		return nil, moves
 	}

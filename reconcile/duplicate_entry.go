@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"iter"
+	"maps"
 	"slices"
 	"time"
 
@@ -25,15 +26,50 @@ func (c duplicateEntry) Run(ctx context.Context, v schema.View, p schema.Period)
 	return alone(ctx, c, v, p)
 }
 
-func (c duplicateEntry) judge(_ context.Context, _ schema.View, p schema.Period, _ cardIndex) (accountJudge, error) {
+func (c duplicateEntry) judge(ctx context.Context, v schema.View, p schema.Period, _ cardIndex) (accountJudge, error) {
 	return byAccount(func(a *account) (all []schema.Outcome, _ error) {
+		if err := c.older(ctx, v, p, a); err != nil {
+			return nil, err
+		}
 		for _, group := range slices.Concat(sameReference(a.entries), alike(a.entries)) {
+			if group[0].Reference == "" {
+				a.reach(group[0].OccurredAt.Add(-alikeTime))
+			}
 			if f, ok := c.finding(a, p, group); ok {
 				all = append(all, found(f))
 			}
 		}
 		return all, nil
 	}), nil
+}
+
+// older notes that a reference of the period was used before the entries that the account has.
+func (duplicateEntry) older(ctx context.Context, v schema.View, p schema.Period, a *account) error {
+	if a.since.IsZero() || len(a.currencies) != 1 {
+		a.short = a.short || len(a.currencies) > 1 // what is looked up is of one currency
+		return nil
+	}
+	used := map[string]bool{}
+	for _, e := range a.entries {
+		if e.Reference != "" && e.Status.Counted() && e.Kind != schema.TopUp && inPeriod(p, e.OccurredAt) {
+			used[e.Reference] = true
+		}
+	}
+	for references := range slices.Chunk(slices.Sorted(maps.Keys(used)), schema.MostIDs) {
+		for _, id := range a.ids {
+			same := schema.EntryFilter{Source: a.card.Source, CardID: id, Currency: a.currencies[0], References: references}
+			for e, err := range v.Entries.Entries(ctx, same) {
+				if err != nil {
+					return fmt.Errorf("read entries (%s, card %s): %w", a.card.Source, id, err)
+				}
+				if e.OccurredAt.Before(a.since) && e.PostedAt.Before(a.since) && e.Status.Counted() {
+					a.short = true
+					return nil
+				}
+			}
+		}
+	}
+	return nil
 }
 
 // sameReference groups counted entries by reference, kind and amount.

@@ -65,7 +65,7 @@ func (l limitJudge) card(a *account) ([]schema.Outcome, error) {
 	moves, currency, mixed := spendMoves(a.entries)
 	var all []schema.Outcome
 	for _, h := range histories {
-		if why := l.unreadable(h, currency, len(moves), mixed); why != "" {
+		if why := l.unreadable(a, h, currency, len(moves), mixed); why != "" {
 			all = append(all, judged(schema.Judgement{
 				Code: schema.LimitBreach, Source: a.card.Source, Provider: a.card.Provider, CardID: a.card.ID,
 				CardName: a.card.Name, CardLast4: a.card.Last4, Figure: h.key, Verdict: schema.NotCheckable,
@@ -85,8 +85,11 @@ func (l limitJudge) card(a *account) ([]schema.Outcome, error) {
 }
 
 // unreadable says why a limit cannot be checked; empty: it can.
-func (l limitJudge) unreadable(h limitHistory, spend money.Currency, moves int, mixed error) string {
+func (l limitJudge) unreadable(a *account, h limitHistory, spend money.Currency, moves int, mixed error) string {
 	known := slices.IndexFunc(h.amount, money.Amount.Known)
+	if known >= 0 {
+		a.only(h.amount[known].Currency())
+	}
 	switch {
 	case h.limit.Window == "":
 		return fmt.Sprintf("the provider's word %s for the limit's window is unknown", quoted(h.limit.Word))
@@ -181,6 +184,7 @@ func (l limitJudge) calendar(a *account, h limitHistory, moves []move) ([]schema
 	if err != nil {
 		return nil, err
 	}
+	a.reach(cal.at(l.period.From).From)
 	var findings []schema.Finding
 	for i := 0; i < len(moves); {
 		w := cal.at(moves[i].at)
@@ -211,6 +215,7 @@ func (l limitJudge) lifetime(a *account, h limitHistory, moves []move) ([]schema
 	if err != nil {
 		return nil, err
 	}
+	a.reach(time.Time{})
 	b, err := window(h, moves)
 	if err != nil || !b.over {
 		return nil, err
@@ -222,14 +227,17 @@ func (l limitJudge) lifetime(a *account, h limitHistory, moves []move) ([]schema
 // rolling slides a window (t-length, t] that ends at each entry. Consecutive purchases and fees over the limit are one
 // finding, known by the first of them.
 func (l limitJudge) rolling(a *account, h limitHistory, moves []move, length time.Duration) ([]schema.Finding, error) {
+	a.reach(l.period.From.Add(-length))
 	var findings []schema.Finding
 	var run breach
 	var tail, start int // tail: the first move in the window; start: that of the run's worst window
 	var end int
 	overlaps := false
+	var within time.Time // of the last purchase or fee that was within the limit
 	var spend tally
 	finish := func() {
 		if run.over && overlaps {
+			a.reach(within.Add(-length))
 			run.from, run.to = run.move.at.Add(-length), run.move.at
 			findings = append(findings, l.finding(a, h, run, moves[start:end], time.UTC))
 		}
@@ -248,6 +256,7 @@ func (l limitJudge) rolling(a *account, h limitHistory, moves []move, length tim
 		}
 		if !run.see(m, spend.minor, h) {
 			finish()
+			within = m.at
 			continue
 		}
 		if run.move.entry == m.entry {
@@ -300,6 +309,7 @@ func (l limitJudge) budgetPeriods(a *account, h limitHistory, moves []move) ([]s
 	reported := l.reported(a, h)
 	var findings []schema.Finding
 	for _, w := range l.budgetWindows(a) {
+		a.reach(w.From)
 		var inside []move
 		for _, m := range moves {
 			if w.Contains(m.at) {

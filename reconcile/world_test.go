@@ -77,13 +77,21 @@ func each[T any](ctx context.Context, items []T, keep func(T) bool) iter.Seq2[T,
 func all[T any](T) bool { return true }
 
 func (w *world) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[schema.Entry, error] {
-	if f.ByTime || f.Occurred != (schema.Window{}) || f.Posted != (schema.Window{}) {
+	if f.Occurred != (schema.Window{}) || f.Posted != (schema.Window{}) {
 		return func(yield func(schema.Entry, error) bool) {
-			yield(schema.Entry{}, errors.New("the fake ledger has no order by time and no filter by time"))
+			yield(schema.Entry{}, errors.New("the fake ledger has no filter by windows of time"))
 		}
 	}
-	return each(ctx, w.entries, func(e schema.Entry) bool {
+	entries := w.entries
+	if f.ByTime {
+		entries = slices.SortedFunc(slices.Values(entries), func(a, b schema.Entry) int {
+			return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), strings.Compare(a.ID(), b.ID()))
+		})
+	}
+	return each(ctx, entries, func(e schema.Entry) bool {
 		return (f.Source == "" || f.Source == e.Source) && (f.CardID == "" || f.CardID == e.CardID) &&
+			(f.Since.IsZero() || !e.OccurredAt.Before(f.Since) || !e.PostedAt.Before(f.Since)) &&
+			(f.Currency == "" || f.Currency == e.Amount.Currency().Code()) && (len(f.References) == 0 || slices.Contains(f.References, e.Reference)) &&
 			(len(f.IDs) == 0 || slices.Contains(f.IDs, e.ExternalID)) &&
 			(len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind)) && (len(f.Statuses) == 0 || slices.Contains(f.Statuses, e.Status))
 	})
@@ -102,10 +110,10 @@ func entryCards(entries iter.Seq2[schema.Entry, error]) iter.Seq2[schema.EntryCa
 				yield(schema.EntryCard{}, err)
 				return
 			}
-			seen[schema.EntryCard{Source: e.Source, CardID: e.CardID}] = true
+			seen[schema.EntryCard{Source: e.Source, CardID: e.CardID, Currency: e.Amount.Currency().Code()}] = true
 		}
 		sorted := slices.SortedFunc(maps.Keys(seen), func(a, b schema.EntryCard) int {
-			return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.CardID, b.CardID))
+			return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.CardID, b.CardID), cmp.Compare(a.Currency, b.Currency))
 		})
 		for _, c := range sorted {
 			if !yield(c, nil) {

@@ -358,7 +358,7 @@ const mostKept = 10_000
 func (f *facts) cutoff(ctx context.Context) iter.Seq2[schema.Entry, error] {
 	return func(yield func(schema.Entry, error) bool) {
 		for _, part := range []schema.EntryFilter{
-			{Occurred: schema.Window{To: f.Period.From}, Posted: schema.Window{From: f.Period.From}},
+			{Occurred: schema.Window{To: f.Period.From}, Since: f.Period.From},
 			{Occurred: f.Period.Window},
 			{Occurred: schema.Window{From: f.Period.To}, Posted: schema.Window{To: f.Period.To}},
 		} {

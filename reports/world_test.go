@@ -29,6 +29,7 @@ func (m memory) Entries(_ context.Context, f schema.EntryFilter) iter.Seq2[schem
 		return (f.Source == "" || e.Source == f.Source) && (f.CardID == "" || e.CardID == f.CardID) &&
 			!e.OccurredAt.Before(f.Occurred.From) && (f.Occurred.To.IsZero() || e.OccurredAt.Before(f.Occurred.To)) &&
 			(f.Posted == (schema.Window{}) || !e.PostedAt.IsZero() && !e.PostedAt.Before(f.Posted.From) && (f.Posted.To.IsZero() || e.PostedAt.Before(f.Posted.To))) &&
+			(f.Since.IsZero() || !e.OccurredAt.Before(f.Since) || !e.PostedAt.Before(f.Since)) &&
 			(len(f.IDs) == 0 || slices.Contains(f.IDs, e.ExternalID))
 	})
 	slices.SortFunc(chosen, func(a, b schema.Entry) int {

@@ -5,18 +5,23 @@ import (
 	"iter"
 	"maps"
 	"slices"
+	"time"
 )
 
 // EntryFilter selects entries. Zero fields select everything.
 type EntryFilter struct {
 	Source   string
 	CardID   string
-	IDs      []string // external ids; at most MostIDs
-	Occurred Window   // by OccurredAt; a zero To is open
-	Posted   Window   // by PostedAt; a zero To is open; unless zero, rows that were not posted are left out
+	IDs      []string  // external ids; at most MostIDs
+	Occurred Window    // by OccurredAt; a zero To is open
+	Posted   Window    // by PostedAt; a zero To is open; unless zero, rows that were not posted are left out
+	Since    time.Time // those that occurred or posted then or later
 	Kinds    []Kind
 	Statuses []Status
-	ByTime   bool // order by occurred_at, entry id; default: source, card, occurred_at, entry id
+	// What shares a reference is found fast where Source, CardID and Currency are given too.
+	References []string // at most MostIDs
+	Currency   string
+	ByTime     bool // order by occurred_at, entry id; default: source, card, occurred_at, entry id
 }
 
 // EntryReader reads the version of each entry that was current at the view's run.
@@ -24,12 +29,12 @@ type EntryReader interface {
 	// Entries yields entries in the filter's order. An error ends the sequence. While it runs, it holds a read
 	// connection; a caller may open other readers of the same view beside it, but not write.
 	Entries(ctx context.Context, f EntryFilter) iter.Seq2[Entry, error]
-	// EntryCards yields the cards that entries name, by source and card, also those that only an earlier or a later
-	// version named. It costs far less than reading entries.
+	// EntryCards yields the cards that entries name with each currency of theirs, by source, card and currency, also those that
+	// only an earlier or a later version has. It costs by the cards, not by the entries.
 	EntryCards(ctx context.Context) iter.Seq2[EntryCard, error]
 }
 
-// MostIDs is how many ids a filter may have.
+// MostIDs is how many ids or references a filter may have.
 const MostIDs = 500
 
 // EntryKey names an entry.
@@ -55,8 +60,8 @@ func Lookup(ctx context.Context, r EntryReader, keys iter.Seq[EntryKey]) iter.Se
 	}
 }
 
-// EntryCard is a card that entries name; CardID is empty for entries without one.
-type EntryCard struct{ Source, CardID string }
+// EntryCard is a card that entries in a currency name; CardID is empty for entries without one.
+type EntryCard struct{ Source, CardID, Currency string }
 
 // CardReader reads the latest known description of each card, by source then id.
 type CardReader interface {

@@ -141,6 +141,15 @@ func (l *Ledger) lastRows(ctx context.Context) (last rowIDs, err error) {
 	return last, err
 }
 
+// indexed says whether the indexes over all rows are there.
+func (l *Ledger) indexed(ctx context.Context) (bool, error) {
+	var n int
+	if err := l.read.GetContext(ctx, &n, `SELECT COUNT(*) FROM sqlite_master WHERE type = 'index' AND name = 'entries_kin'`); err != nil {
+		return false, fmt.Errorf("read the schema: %w", err)
+	}
+	return n > 0, nil
+}
+
 // index makes the indexes that are not there. It has a connection of its own, whose memory is given back and whose sorting
 // goes to a file where it must.
 func (l *Ledger) index(ctx context.Context) (err error) {

@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"time"
+	"unicode/utf8"
 
 	"github.com/tieout/tieout/schema"
 )
@@ -201,6 +202,15 @@ func entryQuery(f schema.EntryFilter) (query string, args []any, err error) {
 			where(column+" < ?", w.To.UnixMicro())
 		}
 	}
+	if f.Currency != "" {
+		where("currency = ?", f.Currency)
+	}
+	switch n := len(f.References); {
+	case n > schema.MostIDs:
+		return "", nil, fmt.Errorf("read entries: %d references are asked for at once, at most %d can be", n, schema.MostIDs)
+	case n > 0:
+		where("reference IN (?"+strings.Repeat(", ?", n-1)+")", texts(f.References)...)
+	}
 	switch n := len(f.Kinds); {
 	case n == 1 && f.Kinds[0] == schema.TopUp:
 		query += " AND kind = 'topup'" // in words, for which there is an index
@@ -222,12 +232,40 @@ func entryQuery(f schema.EntryFilter) (query string, args []any, err error) {
 		current, replaced := entrySelect+strings.Replace(query, stood, "closed_seq IS NULL", 1), entrySelect+strings.Replace(query, stood, "closed_seq > @seq", 1)
 		return current + " UNION ALL " + replaced + " ORDER BY source, card_id, occurred_at, external_id", slices.Concat(args, args), nil
 	}
-	if f.ByTime {
+	if !f.Since.IsZero() && f.CardID == "" {
+		return since(query, args, f)
+	}
+	if !f.Since.IsZero() {
+		where("(occurred_at >= ? OR posted_at >= ?)", f.Since.UnixMicro(), f.Since.UnixMicro())
+	}
+	switch {
+	case len(f.References) > 0:
+		query += sorted(f.ByTime)
+	case f.ByTime:
 		query += ` ORDER BY occurred_at` // what occurred at the same instant is put in order when it is read
-	} else {
+	default:
 		query += ` ORDER BY source, card_id, occurred_at, external_id`
 	}
 	return entrySelect + query, args, nil
+}
+
+// sorted orders few entries by expressions, so that no index that has the order is walked instead of the one that finds them.
+func sorted(byTime bool) string {
+	if byTime {
+		return " ORDER BY occurred_at + 0"
+	}
+	return " ORDER BY source || '', card_id || '', occurred_at + 0, external_id || ''"
+}
+
+// soon is within what most entries post. Those that took longer have an index.
+const soon = 7 * 24 * time.Hour
+
+// since is the query of what occurred or posted at an instant or later. It costs by what it finds.
+func since(query string, args []any, f schema.EntryFilter) (string, []any, error) {
+	at, far := f.Since.UnixMicro(), f.Since.Add(-soon).UnixMicro()
+	near := entrySelect + query + " AND occurred_at >= ? AND (occurred_at >= ? OR posted_at >= ?)"
+	late := entrySelect + query + " AND occurred_at < ? AND posted_at >= ? AND posted_at > occurred_at + " + strconv.FormatInt(soon.Microseconds(), 10)
+	return "SELECT * FROM (" + near + " UNION ALL " + late + ")" + sorted(f.ByTime), slices.Concat(args, []any{far, at, at}, args, []any{far, at}), nil
 }
 
 func texts[T ~string](words []T) []any {
@@ -238,15 +276,32 @@ func texts[T ~string](words []T) []any {
 	return all
 }
 
-// EntryCards implements schema.EntryReader. It goes from card to card, however many entries each has.
+// EntryCards implements schema.EntryReader. It goes from one to the next in an index, however many entries each has; before the
+// first load has made the index, it reads all entries.
 func (v *view) EntryCards(ctx context.Context) iter.Seq2[schema.EntryCard, error] {
-	const first = `SELECT source, card_id FROM entries ORDER BY source, card_id LIMIT 1`
-	const next = `SELECT source, card_id FROM entries WHERE (source, card_id) > (?, ?) ORDER BY source, card_id LIMIT 1`
+	const columns = `SELECT source, card_id, currency FROM entries `
+	const order = ` ORDER BY source, card_id, currency`
+	read := func(row interface{ Scan(...any) error }) (c schema.EntryCard, err error) {
+		err = row.Scan(&c.Source, &c.CardID, &c.Currency)
+		return c, err
+	}
 	return func(yield func(schema.EntryCard, error) bool) {
-		query, args := first, []any(nil)
+		indexed, err := v.l.indexed(ctx)
+		if err != nil {
+			yield(schema.EntryCard{}, err)
+			return
+		}
+		if !indexed {
+			all := scan(ctx, v, "cards of entries", strings.Replace(columns, "SELECT", "SELECT DISTINCT", 1)+order, nil,
+				func(rows *sql.Rows) (schema.EntryCard, error) { return read(rows) })
+			all(yield)
+			return
+		}
+		const after = `WHERE (source, card_id, currency) > (?, ?, ?)`
+		const afterAll = `WHERE (source, card_id, currency, reference) > (?, ?, ?, ?)` // goes there at once, unless a reference is beyond the last character
+		where, args, last := "", []any(nil), schema.EntryCard{}
 		for {
-			var c schema.EntryCard
-			err := v.l.read.QueryRowContext(ctx, v.l.read.Rebind(query), args...).Scan(&c.Source, &c.CardID)
+			c, err := read(v.l.read.QueryRowContext(ctx, v.l.read.Rebind(columns+where+order+` LIMIT 1`), args...))
 			if errors.Is(err, sql.ErrNoRows) {
 				return
 			}
@@ -254,10 +309,14 @@ func (v *view) EntryCards(ctx context.Context) iter.Seq2[schema.EntryCard, error
 				yield(c, fmt.Errorf("read cards of entries: %w", err))
 				return
 			}
+			if c == last {
+				where, args = after, args[:3]
+				continue
+			}
 			if !yield(c, nil) {
 				return
 			}
-			query, args = next, []any{c.Source, c.CardID}
+			where, args, last = afterAll, []any{c.Source, c.CardID, c.Currency, string(utf8.MaxRune)}, c
 		}
 	}
 }

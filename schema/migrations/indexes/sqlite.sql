@@ -6,3 +6,4 @@ CREATE INDEX IF NOT EXISTS records_identity ON records (identity, source, stream
 CREATE UNIQUE INDEX IF NOT EXISTS entries_current ON entries (external_id, source) WHERE closed_seq IS NULL;
 CREATE INDEX IF NOT EXISTS entries_card ON entries (source, card_id, occurred_at, external_id, posted_at);
 CREATE INDEX IF NOT EXISTS entries_time ON entries (occurred_at, source, posted_at);
+CREATE INDEX IF NOT EXISTS entries_kin ON entries (source, card_id, currency, reference, occurred_at);

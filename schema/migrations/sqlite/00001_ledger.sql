@@ -81,6 +81,7 @@ CREATE TABLE entries (
 CREATE INDEX entries_pending ON entries (source, occurred_at) WHERE closed_seq IS NULL AND own_status = 'pending' AND status <> 'superseded';
 CREATE INDEX entries_topup ON entries (source, card_id, occurred_at, external_id) WHERE kind = 'topup';
 CREATE INDEX entries_open ON entries (source, card_id, occurred_at, external_id) WHERE status = 'pending';
+CREATE INDEX entries_late ON entries (posted_at, occurred_at) WHERE posted_at > occurred_at + 604800000000; -- a week
 CREATE INDEX entries_closed ON entries (closed_seq) WHERE closed_seq IS NOT NULL;
 CREATE INDEX entries_replaced ON entries (source, external_id, closed_seq) WHERE closed_seq IS NOT NULL;
 
