@@ -25,12 +25,15 @@ import (
 var version = "dev"
 
 func main() {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	// The first signal ends the run after the page in flight; with the handler gone, a second one stops at once.
-	context.AfterFunc(ctx, stop)
-	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.LookupEnv)
-	stop()
-	os.Exit(code)
+	ctx, stop := context.WithCancelCause(context.Background())
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() { // the first ends the run after the page in flight, a second one stops at once
+		stop(fmt.Errorf("stopped by %s", <-signals))
+		<-signals
+		os.Exit(exitPartial)
+	}()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr, os.LookupEnv))
 }
 
 // The exit statuses of CONTRACT 1.
@@ -70,7 +73,8 @@ type app struct {
 	paces           map[string]*transport.Pace // by credential
 	tune            func(*all.Config)          // for tests: another way to the issuers, and no waiting
 	quiet, readOnly bool
-	unrecorded      time.Time // when somebody was told last and it could not be recorded; zero: never
+	ended           func() bool // who is stopped from now on is not told so
+	unrecorded      time.Time   // when somebody was told last and it could not be recorded; zero: never
 
 	progressMutex sync.Mutex
 	progress      progress
@@ -99,6 +103,9 @@ func (a *app) run(ctx context.Context, args []string) int {
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
 	err := root.ExecuteContext(ctx)
+	if a.ended != nil {
+		a.ended()
+	}
 	if err == nil {
 		return exitDone
 	}
@@ -133,6 +140,8 @@ func (a *app) root() (root *cobra.Command, reached *bool) {
 			if err := a.setLog(logFormat, verbose); err != nil {
 				return err
 			}
+			log := a.log
+			a.ended = context.AfterFunc(cmd.Context(), func() { log.Info("stopping after the page in flight; a second signal stops at once") })
 			*reached = true
 			return nil
 		},

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
 
@@ -27,7 +28,7 @@ func (a *app) nightlyCommand() *cobra.Command {
 						return printErr
 					}
 				}
-				return nightlyError(result, err, severity)
+				return interrupted(cmd.Context(), nightlyError(result, err, severity))
 			})
 		},
 	}
@@ -35,6 +36,14 @@ func (a *app) nightlyCommand() *cobra.Command {
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	failOnFlag(cmd, &failOn)
 	return cmd
+}
+
+// interrupted is the error of a night that was stopped, which is done in part.
+func interrupted(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() == nil {
+		return err
+	}
+	return &exitError{code: exitPartial, err: fmt.Errorf("night interrupted; the next one goes on from there: %w", err)}
 }
 
 func writeNightly(w io.Writer, result pipeline.NightlyResult) {

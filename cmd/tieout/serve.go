@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"fmt"
 	"io"
 	"io/fs"
 	"os"
@@ -121,7 +120,7 @@ func (a *app) lookIn(ctx context.Context, c Config, said *announced) error {
 	err = a.night(ctx, c)
 	switch {
 	case ctx.Err() != nil && err != nil:
-		return &exitError{code: exitPartial, err: fmt.Errorf("night interrupted; the next one goes on from there: %w", err)}
+		return interrupted(ctx, err)
 	case errors.Is(err, ledger.ErrLocked):
 		a.log.Warn("night waits", "error", err)
 	case err != nil:

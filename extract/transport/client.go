@@ -276,11 +276,17 @@ func Path(segments ...string) string {
 // within the bound, decode, check. All of it is retried together, within the number of attempts and the session's budget,
 // on statuses 408, 425, 429, 500, 502, 503 and 504, on broken connections, timeouts, and on bodies that are cut short or
 // not what check expects. Any other status ends it with a *StatusError. check may be nil.
+//
+// A context that is done ends every wait, and nothing more is asked for; a request that is on its way is still answered, within
+// its own time, so that a run that is to stop loses no page that it has asked for.
 func (s *Session) Get(ctx context.Context, path string, query url.Values, check func(Value) error) (Answer, error) {
 	c := s.client
 	waits := backoff.NewExponentialBackOff()
 	waits.MaxInterval = time.Minute
 	for attempt := 1; ; attempt++ {
+		if err := ctx.Err(); err != nil {
+			return Answer{}, err
+		}
 		answer, err := s.attempt(ctx, path, query, check)
 		if err == nil {
 			c.pace.faster()
@@ -325,7 +331,7 @@ func (s *Session) attempt(ctx context.Context, path string, query url.Values, ch
 			return Answer{}, err
 		}
 	}
-	ctx, cancel := context.WithTimeoutCause(ctx, c.timeout, errSlow)
+	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), c.timeout, errSlow)
 	defer cancel()
 	target := c.base.Scheme + "://" + c.base.Host + c.base.EscapedPath() + path
 	if len(query) > 0 {
