@@ -297,11 +297,19 @@ func (v *view) EntryCards(ctx context.Context) iter.Seq2[schema.EntryCard, error
 			all(yield)
 			return
 		}
-		const after = `WHERE (source, card_id, currency) > (?, ?, ?)`
-		const afterAll = `WHERE (source, card_id, currency, reference) > (?, ?, ?, ?)` // goes there at once, unless a reference is beyond the last character
-		where, args, last := "", []any(nil), schema.EntryCard{}
-		for {
-			c, err := read(v.l.read.QueryRowContext(ctx, v.l.read.Rebind(columns+where+order+` LIMIT 1`), args...))
+		// What comes after all references of the last one is gone to at once, unless a reference is beyond the last character.
+		next, err := v.l.read.PreparexContext(ctx, v.l.read.Rebind(columns+`WHERE (source, card_id, currency, reference) > (?, ?, ?, ?)`+order+` LIMIT 1`))
+		if err != nil {
+			yield(schema.EntryCard{}, fmt.Errorf("read cards of entries: %w", err))
+			return
+		}
+		defer next.Close()
+		var last schema.EntryCard
+		for beyond := ""; ; {
+			c, err := read(next.QueryRowContext(ctx, last.Source, last.CardID, last.Currency, beyond))
+			if err == nil && c == last {
+				c, err = read(v.l.read.QueryRowContext(ctx, v.l.read.Rebind(columns+`WHERE (source, card_id, currency) > (?, ?, ?)`+order+` LIMIT 1`), c.Source, c.CardID, c.Currency))
+			}
 			if errors.Is(err, sql.ErrNoRows) {
 				return
 			}
@@ -309,14 +317,10 @@ func (v *view) EntryCards(ctx context.Context) iter.Seq2[schema.EntryCard, error
 				yield(c, fmt.Errorf("read cards of entries: %w", err))
 				return
 			}
-			if c == last {
-				where, args = after, args[:3]
-				continue
-			}
 			if !yield(c, nil) {
 				return
 			}
-			where, args, last = afterAll, []any{c.Source, c.CardID, c.Currency, string(utf8.MaxRune)}, c
+			last, beyond = c, string(utf8.MaxRune)
 		}
 	}
 }
