@@ -167,7 +167,7 @@ func loadConfigs(path string, env func(string) (string, bool)) ([]Config, error)
 	if err != nil {
 		return nil, &configError{path, []configProblem{{0, err.Error()}}}
 	}
-	return parseConfigs(path, data, env, readSecretFile)
+	return parseConfigs(path, data, env, newSecretFiles(env).read)
 }
 
 func readConfigFile(path string) ([]byte, error) {

@@ -6,6 +6,7 @@ import (
 	"io"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"regexp"
 	"runtime"
 	"strings"
@@ -95,12 +96,39 @@ func (r *configReader) credential(n *yaml.Node, name string) transport.Secret {
 	return s
 }
 
-// readSecretFile reads a file that only its owner may read. Its errors complete the sentence "the file named here …".
-func readSecretFile(path string) (string, error) {
-	info, err := os.Stat(path) // before opening: opening a pipe would wait for a writer
+// secretFiles reads files of secrets. A file must be closed to group and others, except for one that systemd gave the service
+// (LoadCredential=): since version 254 it lets the service's user in by an access control list, which looks like a mode that
+// lets a group in.
+type secretFiles struct {
+	granted string // the folder that systemd names in CREDENTIALS_DIRECTORY; empty: none
+}
+
+func newSecretFiles(env func(string) (string, bool)) secretFiles {
+	dir, ok := env("CREDENTIALS_DIRECTORY")
+	if !ok || !filepath.IsAbs(dir) {
+		return secretFiles{}
+	}
+	dir, err := filepath.EvalSymlinks(dir)
+	if err != nil {
+		return secretFiles{}
+	}
+	info, err := os.Stat(dir)
+	if err != nil || !info.IsDir() || info.Mode().Perm()&0o022 != 0 || !ownedByUsOrRoot(info) {
+		return secretFiles{}
+	}
+	return secretFiles{dir}
+}
+
+// read returns what a file holds. Its errors complete the sentence "the file named here …".
+func (s secretFiles) read(path string) (string, error) {
+	path, err := filepath.EvalSymlinks(path) // where it lies decides who may read it
 	if errors.Is(err, fs.ErrNotExist) {
 		return "", errors.New("does not exist")
 	}
+	if err != nil {
+		return "", reason(err)
+	}
+	info, err := os.Stat(path) // before opening: opening a pipe would wait for a writer
 	if err != nil {
 		return "", reason(err)
 	}
@@ -115,7 +143,7 @@ func readSecretFile(path string) (string, error) {
 	if info, err = f.Stat(); err != nil { // of what was opened, should the path have been swapped
 		return "", reason(err)
 	}
-	if mode := info.Mode().Perm(); mode&0o077 != 0 && runtime.GOOS != "windows" { // which has no such bits
+	if mode := info.Mode().Perm(); mode&s.closedTo(path, info) != 0 && runtime.GOOS != "windows" { // which has no such bits
 		return "", fmt.Errorf("is open to group or others (mode %04o); chmod 600 it", mode)
 	}
 	data, err := io.ReadAll(io.LimitReader(f, maxSecretBytes+1))
@@ -126,4 +154,12 @@ func readSecretFile(path string) (string, error) {
 		return "", fmt.Errorf("is larger than %d bytes", maxSecretBytes)
 	}
 	return string(data), nil
+}
+
+// closedTo are the bits of its mode that a file must not have.
+func (s secretFiles) closedTo(path string, info fs.FileInfo) fs.FileMode {
+	if s.granted != "" && filepath.Dir(path) == s.granted && ownedByUsOrRoot(info) {
+		return 0o037
+	}
+	return 0o077
 }
