@@ -17,6 +17,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -113,6 +114,10 @@ func (a *app) tellBy(ctx context.Context, c NotifyConfig, p *pipeline.Pipeline, 
 		alert, due, err := p.Alert(ctx, c.rules(ch, silenceOnly), night, failure)
 		if err == nil && due {
 			err = ch.deliver(ctx, alert)
+			if part, ok := errors.AsType[*partlyError](err); ok { // those who were told are not told again
+				a.log.Warn("not all could be told by "+ch.name, "run", night.RunID, "error", part)
+				err = nil
+			}
 			if recordErr := p.RecordAlert(ctx, alert, err); recordErr != nil {
 				a.unrecorded = a.now()
 				err = errors.Join(err, recordErr)
@@ -187,11 +192,20 @@ func signingKey(s transport.Secret) ([]byte, error) {
 	return key, nil
 }
 
-// deliver mails an alert, over TLS or not at all.
+// partlyError is what kept some from being told, while others were.
+type partlyError struct{ error }
+
+func (e *partlyError) Unwrap() error { return e.error }
+
+// deliver mails an alert, over TLS or not at all. Each address has a mail of its own: one that the server refuses keeps none of
+// the others from theirs.
 func (c MailConfig) deliver(ctx context.Context, alert pipeline.Alert) error {
-	message, err := c.message(alert)
-	if err != nil {
-		return fmt.Errorf("mail: %w", err)
+	messages := make([]*mail.Msg, len(c.To))
+	for i, to := range c.To {
+		var err error
+		if messages[i], err = c.message(alert, to); err != nil {
+			return fmt.Errorf("mail: %w", err)
+		}
 	}
 	host, port, err := mailServer(c.Server)
 	if err != nil {
@@ -228,10 +242,23 @@ func (c MailConfig) deliver(ctx context.Context, alert pipeline.Alert) error {
 	if err != nil {
 		return fmt.Errorf("mail: %w", err)
 	}
-	if err := client.DialAndSendWithContext(delivery, message); err != nil {
-		return fmt.Errorf("mail: %w", err)
+	err = client.DialAndSendWithContext(delivery, messages...)
+	if err == nil {
+		return nil
 	}
-	return nil
+	var refused []error
+	for i, m := range messages {
+		if m.HasSendError() {
+			refused = append(refused, fmt.Errorf("mail to %s: %w", c.To[i], m.SendError()))
+		}
+	}
+	switch {
+	case slices.ContainsFunc(messages, (*mail.Msg).IsDelivered):
+		return &partlyError{errors.Join(refused...)}
+	case len(refused) > 0:
+		return errors.Join(refused...)
+	}
+	return fmt.Errorf("mail: %w", err)
 }
 
 // mailServer splits host:port.
@@ -247,9 +274,9 @@ func mailServer(server string) (host string, port int, err error) {
 	return host, port, nil
 }
 
-func (c MailConfig) message(alert pipeline.Alert) (*mail.Msg, error) {
+func (c MailConfig) message(alert pipeline.Alert, to string) (*mail.Msg, error) {
 	m := mail.NewMsg()
-	if err := errors.Join(m.From(c.From), m.To(c.To...)); err != nil {
+	if err := errors.Join(m.From(c.From), m.To(to)); err != nil {
 		return nil, err
 	}
 	m.Subject(alert.Subject)

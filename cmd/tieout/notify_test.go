@@ -400,6 +400,12 @@ func (p *post) talk(c net.Conn) {
 			say("220 go on")
 			c = tls.Server(c, p.tls)
 			in, secure = bufio.NewReader(c), true
+		case "RCPT":
+			if strings.Contains(line, "nobody@") {
+				say("550 there is nobody")
+				continue
+			}
+			say("250 well")
 		case "AUTH":
 			say("235 welcome")
 		case "DATA":
@@ -493,6 +499,31 @@ func TestNotify_Mail(t *testing.T) {
 		}
 		if mail := <-first.mails; !strings.Contains(mail, "new finding") {
 			t.Errorf("%.3000s", mail)
+		}
+	})
+	t.Run("ReachesTheOthersWhereOneAddressIsRefused", func(t *testing.T) {
+		to(secure, ", ca_file: own.pem")
+		s.edit(t, "to: [ann@example.com]", "to: [ann@example.com, nobody@example.com, bob@example.com]")
+		if _, err := s.world.Plant("balance"); err != nil {
+			t.Fatal(err)
+		}
+		code, stderr := s.night(t, testNow.Add(18*time.Hour))
+		if code != exitDone || !strings.Contains(stderr, "not all could be told by mail") || !strings.Contains(stderr, "mail to nobody@example.com: ") || len(secure.mails) != 2 {
+			t.Fatalf("exit %d, %d mails\n%s", code, len(secure.mails), stderr)
+		}
+		if ann, bob := <-secure.mails, <-secure.mails; !strings.Contains(ann, "<ann@example.com>") || !strings.Contains(bob, "<bob@example.com>") {
+			t.Errorf("%.300s\n%.300s", ann, bob)
+		}
+		if _, stderr := s.night(t, testNow.Add(19*time.Hour)); stderr != "" || len(secure.mails) > 0 {
+			t.Errorf("told again: %d mails\n%s", len(secure.mails), stderr)
+		}
+		to(secure, ", ca_file: own.pem")
+		s.edit(t, "ann@", "nobody@")
+		if _, err := s.world.Plant("balance"); err != nil {
+			t.Fatal(err)
+		}
+		if _, stderr := s.night(t, testNow.Add(20*time.Hour)); !strings.Contains(stderr, "nobody could be told by mail") {
+			t.Errorf("%s", stderr)
 		}
 	})
 	t.Run("CarriesNoneWhereSoConfigured", func(t *testing.T) {

@@ -94,13 +94,19 @@ func (a *app) newPipeline(c Config, l *ledger.Ledger) (*pipeline.Pipeline, error
 	if a.paces == nil {
 		a.paces = map[string]*transport.Pace{}
 	}
+	// Sources of one credential share its quota: the slowest says how fast.
+	credential := func(s SourceConfig) string {
+		return strings.Join([]string{string(s.Provider), s.BaseURL, s.Credential.Reveal()}, "\x1f")
+	}
 	for _, s := range c.Sources {
-		// Sources of one credential share its quota: the first says how fast.
-		key := strings.Join([]string{string(s.Provider), s.BaseURL, s.Credential.Reveal()}, "\x1f")
-		if a.paces[key] == nil {
-			a.paces[key] = transport.NewPace(s.RequestsPerSecond)
+		if pace := a.paces[credential(s)]; pace != nil {
+			pace.AtMost(s.RequestsPerSecond)
+			continue
 		}
-		source, err := a.source(c, s, a.paces[key])
+		a.paces[credential(s)] = transport.NewPace(s.RequestsPerSecond)
+	}
+	for _, s := range c.Sources {
+		source, err := a.source(c, s, a.paces[credential(s)])
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", s.Name, err)
 		}
@@ -141,7 +147,7 @@ func (a *app) source(c Config, s SourceConfig, pace *transport.Pace) (pipeline.S
 	for _, issuer := range all.List() {
 		if issuer.Provider == s.Provider {
 			source.FullScan, source.PageSize = issuer.FullScan, issuer.Size(settings, schema.Transactions)
-			source.Pace = time.Duration(float64(time.Second) / s.RequestsPerSecond)
+			source.Pace = time.Duration(float64(time.Second) / pace.PerSecond())
 			if issuer.PerWindow != nil {
 				source.PerWindow = issuer.PerWindow(settings)
 			}

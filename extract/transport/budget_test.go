@@ -90,3 +90,21 @@ func TestPace_IsSharedByTheClientsOfACredential(t *testing.T) {
 		t.Errorf("the third waited %s", last)
 	}
 }
+
+func TestPace_AtMostIsTheSlowest(t *testing.T) {
+	p := NewPace(4)
+	for _, c := range []struct{ most, want float64 }{{5, 4}, {1, 1}, {2, 1}} {
+		p.AtMost(c.most)
+		if p.PerSecond() != c.want || float64(p.limiter.Limit()) != c.want {
+			t.Errorf("at most %v: %v a second, and %v now", c.most, p.PerSecond(), p.limiter.Limit())
+		}
+	}
+	p.slower()
+	p.AtMost(0.9)
+	for range 1000 {
+		p.faster()
+	}
+	if got := float64(p.limiter.Limit()); got != 0.9 {
+		t.Errorf("it came back to %v a second", got)
+	}
+}

@@ -124,6 +124,15 @@ func NewPace(requestsPerSecond float64) *Pace {
 	return &Pace{rate.NewLimiter(rate.Limit(requestsPerSecond), 1), rate.Limit(requestsPerSecond)}
 }
 
+// AtMost slows a pace down to so many requests a second, where it is faster. It is for the time before anybody asks with it.
+func (p *Pace) AtMost(requestsPerSecond float64) {
+	p.configured = min(p.configured, rate.Limit(requestsPerSecond))
+	p.limiter.SetLimit(min(p.limiter.Limit(), p.configured))
+}
+
+// PerSecond is how many requests a second it allows where no provider has refused one.
+func (p *Pace) PerSecond() float64 { return float64(p.configured) }
+
 // slowest is the part of the configured pace below which a provider's refusals do not bring it.
 const slowest = 8
 
