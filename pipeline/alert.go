@@ -13,6 +13,7 @@ import (
 	"unicode"
 
 	"github.com/tieout/tieout/extract/transport"
+	"github.com/tieout/tieout/pipeline/schedule"
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/ledger"
 )
@@ -160,23 +161,13 @@ func (p *Pipeline) SilentFrom(ctx context.Context, longest time.Duration) (*time
 	return nil, nil //nolint:nilnil // there is no silence
 }
 
-// lastComplete is when the last complete night ended: the earlier of the last complete sync and the last complete report, or
-// when the first run began where either is missing. runs are newest first.
+// lastComplete is when the last complete night ended, or when the first run began where none was complete. runs are newest
+// first.
 func lastComplete(runs []schema.Run) time.Time {
-	ended := map[schema.RunKind]time.Time{}
-	for _, r := range runs {
-		if r.Status == schema.Complete && ended[r.Kind].IsZero() {
-			ended[r.Kind] = r.FinishedAt
-		}
+	if last := schedule.LastDone(runs); !last.IsZero() {
+		return last
 	}
-	last := ended[schema.SyncRun]
-	if reported := ended[schema.ReportRun]; reported.Before(last) {
-		last = reported
-	}
-	if last.IsZero() {
-		return runs[len(runs)-1].StartedAt
-	}
-	return last
+	return runs[len(runs)-1].StartedAt
 }
 
 // failures says what of the night was not read whole, and which earlier runs went wrong that the channel was not told of.
@@ -219,9 +210,9 @@ func (p *Pipeline) failures(ctx context.Context, a *Alert, runs []schema.Run, si
 type trouble struct {
 	run     schema.Run
 	sources []string // that it did not read whole
-	old     bool     // the run of its kind before went wrong in the same way: whoever was told of that one knows
-	over    bool     // a later run of its kind was complete
-	last    bool     // it is the last run of its kind
+	old     bool     // the run like it before went wrong in the same way: whoever was told of that one knows
+	over    bool     // a later run of its kind was complete, and whole where this one was
+	last    bool     // it is the last run like it
 }
 
 // text says the trouble of an earlier night.
@@ -251,26 +242,31 @@ func (p *Pipeline) troubles(ctx context.Context, runs []schema.Run) ([]trouble, 
 		}
 	}
 	var all []trouble
-	before := map[schema.RunKind]string{}
-	last := map[schema.RunKind]int64{}
+	type like struct { // a run of some sources says nothing of one of all
+		kind  schema.RunKind
+		whole bool
+	}
+	of := func(r schema.Run) like { return like{r.Kind, r.Whole} }
+	before := map[like]string{}
+	last := map[like]int64{}
 	for _, r := range slices.Backward(runs) {
-		last[r.Kind] = r.ID
+		last[of(r)] = r.ID
 		if !slices.Contains([]schema.RunKind{schema.SyncRun, schema.BackfillRun, schema.ReconcileRun, schema.ReportRun}, r.Kind) || r.Status == schema.Running {
 			continue
 		}
 		if r.Status == schema.Complete {
-			before[r.Kind] = ""
+			before[of(r)] = ""
 			for i := range all {
-				all[i].over = all[i].over || all[i].run.Kind == r.Kind
+				all[i].over = all[i].over || all[i].run.Kind == r.Kind && (r.Whole || !all[i].run.Whole)
 			}
 			continue
 		}
 		key := string(r.Status) + " " + strings.Join(sources[r.ID], " ")
-		all = append(all, trouble{run: r, sources: sources[r.ID], old: before[r.Kind] == key})
-		before[r.Kind] = key
+		all = append(all, trouble{run: r, sources: sources[r.ID], old: before[of(r)] == key})
+		before[of(r)] = key
 	}
 	for i := range all {
-		all[i].last = all[i].run.ID == last[all[i].run.Kind]
+		all[i].last = all[i].run.ID == last[of(all[i].run)]
 	}
 	return all, nil
 }

@@ -19,6 +19,8 @@ type told struct {
 	p     *pipeline.Pipeline
 	at    time.Time
 	rules pipeline.AlertRules
+
+	chosen bool // runs are of some sources only
 }
 
 func newTold(t *testing.T) *told {
@@ -42,7 +44,7 @@ func newTold(t *testing.T) *told {
 // run records a run that ended so; running: it was killed.
 func (d *told) run(kind schema.RunKind, status schema.RunStatus, during ...func(schema.Run)) int64 {
 	d.Helper()
-	run, err := d.l.StartRun(d.Context(), schema.Run{Kind: kind, StartedAt: d.at})
+	run, err := d.l.StartRun(d.Context(), schema.Run{Kind: kind, StartedAt: d.at, Whole: !d.chosen})
 	if err != nil {
 		d.Fatal(err)
 	}
@@ -299,6 +301,23 @@ func TestAlert_HoldsNoCardNumberAndNothingThatMovesACursor(t *testing.T) {
 	d := newTold(t)
 	a := d.alert(d.night(schema.Complete, finding(schema.High, "the reference 4111 1111 1111 1111 of \u202eEvil\x1b[2J")), errors.New("line 5: 4111111111111111"))
 	if a == nil || strings.Contains(strings.ReplaceAll(a.Text, " ", ""), "4111111111111111") || strings.Contains(a.Failures[0].Error, "1111") || strings.ContainsAny(a.Text, "\x1b\u202e") {
+		t.Errorf("%+v", a)
+	}
+}
+
+// TestAlert_RunsOfSomeSources neither end a silence nor make good what a night could not read.
+func TestAlert_RunsOfSomeSources(t *testing.T) {
+	d := newTold(t)
+	d.takes(d.night(schema.Complete))
+	d.nextDay()
+	if a := d.takes(d.night(schema.Partial)); a == nil {
+		t.Fatal("a partial night was not told of")
+	}
+	d.nextDay()
+	d.chosen = true
+	d.night(schema.Complete)
+	a := d.alert(pipeline.NightlyResult{}, nil)
+	if a == nil || a.SilentFrom == nil || !a.SilentFrom.Equal(now) || len(a.Failures) != 1 || strings.Contains(a.Failures[0].Error, "a later one was complete") {
 		t.Errorf("%+v", a)
 	}
 }

@@ -207,7 +207,9 @@ func status(parts []schema.RunStatus) schema.RunStatus {
 // Sync reads what is new in every source, plus the look-back, plus what is still pending, and the funding files. A failing
 // source stops no other: what went wrong stands in the result. The returned error means that the run could not be recorded.
 func (p *Pipeline) Sync(ctx context.Context) (ReadResult, error) {
-	run, err := p.Ledger.StartRun(ctx, p.newRun(schema.SyncRun, schema.Window{}))
+	asked := p.newRun(schema.SyncRun, schema.Window{})
+	asked.Whole = len(p.Sources) == len(p.scopes) // else some were chosen
+	run, err := p.Ledger.StartRun(ctx, asked)
 	if err != nil {
 		return ReadResult{}, fmt.Errorf("start sync: %w", err)
 	}

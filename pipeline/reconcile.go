@@ -51,17 +51,23 @@ func (r ReconcileResult) AtLeast(s schema.Severity) int64 {
 	return n
 }
 
-// Reconcile runs the checks over a period and stores what they found. An error means that the checks could not be run to
-// their end; then no finding was stored.
+// Reconcile runs the checks over a period (a zero one: the default period) and stores what they found. An error means that the
+// checks could not be run to their end; then no finding was stored.
 func (p *Pipeline) Reconcile(ctx context.Context, w schema.Window) (ReconcileResult, error) {
-	result, _, err := p.reconcile(ctx, w)
+	whole := w == schema.Window{}
+	if whole {
+		w = p.DefaultPeriod()
+	}
+	result, _, err := p.reconcile(ctx, w, whole)
 	return result, err
 }
 
-// reconcile also returns what the checks said, for a report of the same period.
-func (p *Pipeline) reconcile(ctx context.Context, w schema.Window) (ReconcileResult, checked, error) {
+// reconcile also returns what the checks said, for a report of the same period. whole: it is the default period.
+func (p *Pipeline) reconcile(ctx context.Context, w schema.Window, whole bool) (ReconcileResult, checked, error) {
 	result := ReconcileResult{Status: schema.FailedRun}
-	run, err := p.Ledger.StartRun(ctx, p.newRun(schema.ReconcileRun, w))
+	asked := p.newRun(schema.ReconcileRun, w)
+	asked.Whole = whole
+	run, err := p.Ledger.StartRun(ctx, asked)
 	if err != nil {
 		return result, checked{}, fmt.Errorf("start reconcile: %w", err)
 	}

@@ -16,14 +16,15 @@ import (
 
 // ReportRequest says which report to make.
 type ReportRequest struct {
-	Period  schema.Window
-	Formats []string // xlsx, csv, html
-	Dir     string   // the folder to write; empty: a folder of its own below Under
+	Period  schema.Window // zero: the default period
+	Formats []string      // xlsx, csv, html
+	Dir     string        // the folder to write; empty: a folder of its own below Under
 	Under   string
 	Sample  reports.Sample // entries for an auditor to test
 	AsOf    int64          // the run as of which the ledger is shown; 0: the latest that read or checked anything
 
-	said checked // by the reconcile run right before; empty: none
+	said  checked // by the reconcile run right before; empty: none
+	whole bool    // Period is the default period
 
 	Unrecorded bool // the ledger is not told of the report, and Verify will not know it: for a ledger that may only be read
 }
@@ -40,6 +41,9 @@ type ReportResult struct {
 // Report writes the workpaper. The same ledger, period and as-of run give the same bytes, whenever it is made.
 func (p *Pipeline) Report(ctx context.Context, r ReportRequest) (ReportResult, error) {
 	var result ReportResult
+	if r.Period == (schema.Window{}) {
+		r.Period, r.whole = p.DefaultPeriod(), true
+	}
 	asOf, reconciled, err := p.asOf(ctx, r)
 	if err != nil {
 		return result, fmt.Errorf("report: %w", err)
@@ -47,7 +51,9 @@ func (p *Pipeline) Report(ctx context.Context, r ReportRequest) (ReportResult, e
 	if r.Unrecorded {
 		return p.write(ctx, r, asOf, reconciled)
 	}
-	run, err := p.Ledger.StartRun(ctx, p.newRun(schema.ReportRun, r.Period))
+	asked := p.newRun(schema.ReportRun, r.Period)
+	asked.Whole = r.whole && r.AsOf == 0
+	run, err := p.Ledger.StartRun(ctx, asked)
 	if err != nil {
 		return result, fmt.Errorf("start report: %w", err)
 	}
@@ -226,11 +232,11 @@ func (p *Pipeline) Nightly(ctx context.Context, formats []string, dir, under str
 	}
 	w := p.DefaultPeriod()
 	var said checked
-	if result.Reconcile, said, err = p.reconcile(ctx, w); err != nil {
+	if result.Reconcile, said, err = p.reconcile(ctx, w, true); err != nil {
 		return result, err
 	}
 	result.Findings = result.Reconcile.Findings
-	result.Report, err = p.Report(ctx, ReportRequest{Period: w, Formats: formats, Dir: dir, Under: under, said: said})
+	result.Report, err = p.Report(ctx, ReportRequest{Period: w, Formats: formats, Dir: dir, Under: under, said: said, whole: true})
 	result.ReportDir, result.Complete, result.Conclusion = result.Report.Dir, result.Report.Complete, result.Report.Conclusion
 	return result, err
 }

@@ -39,6 +39,7 @@ type Run struct {
 	StartedAt  time.Time
 	FinishedAt time.Time // zero while running
 	Period     Window    // what it was asked for; zero for a sync
+	Whole      bool      // a sync of every configured source; a reconcile or a report of the default period, as known now: a step of a night
 	Zone       string    // the accounting zone
 	Version    string    // of tieout
 	Parameters string    // JSON object: settings and tolerances in force; holds no secret

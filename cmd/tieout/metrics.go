@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 
 	"github.com/tieout/tieout/pipeline"
+	"github.com/tieout/tieout/pipeline/schedule"
 	"github.com/tieout/tieout/reconcile"
 	"github.com/tieout/tieout/reports/metrics"
 	"github.com/tieout/tieout/schema"
@@ -44,6 +45,7 @@ func gatherMetrics(ctx context.Context, p *pipeline.Pipeline) (metrics.Facts, er
 	if facts.Runs, err = p.Ledger.Runs(ctx, 0); err != nil {
 		return facts, err
 	}
+	facts.Night = schedule.LastDone(facts.Runs)
 	for c, err := range p.View(0).Completeness.Completeness(ctx) {
 		if err != nil {
 			return facts, err

@@ -65,11 +65,11 @@ func findingsError(result pipeline.ReconcileResult, severity schema.Severity) er
 	return nil
 }
 
-// period is the asked period, or the default one when no date is given.
+// period is the asked period; zero, which stands for the default one, when no date is given.
 func period(p *pipeline.Pipeline, from, to string) (schema.Window, error) {
 	switch {
 	case from == "" && to == "":
-		return p.DefaultPeriod(), nil
+		return schema.Window{}, nil
 	case from == "" || to == "":
 		return schema.Window{}, usageError("--from and --to belong together")
 	}

@@ -13,7 +13,6 @@ import (
 
 	"github.com/tieout/tieout/pipeline"
 	"github.com/tieout/tieout/pipeline/schedule"
-	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/ledger"
 )
 
@@ -142,37 +141,35 @@ func (a *app) quietHour(ctx context.Context, c Config) {
 
 // nextNight asks the ledger what is due, and whether there is silence to tell of, beside whatever is writing to it.
 func (a *app) nextNight(ctx context.Context, c Config) (next schedule.Night, quiet bool, err error) {
-	plan := c.Schedule.plan(c.Entity)
 	if _, err := os.Stat(c.LedgerPath); errors.Is(err, fs.ErrNotExist) {
-		return plan.Due(a.now(), nil), false, nil
+		return c.Schedule.plan(c.Entity).Due(a.now(), nil), false, nil
 	}
 	err = a.read(ctx, c, func(_ Config, p *pipeline.Pipeline) error {
-		runs, err := recentRuns(ctx, p)
-		if err != nil {
+		var err error
+		if next, err = a.due(ctx, c, p); err != nil {
 			return err
 		}
-		next = plan.Due(a.now(), runs)
 		quiet, err = silent(ctx, c.Notify, p)
 		return err
 	})
 	return next, quiet, err
 }
 
-// recentRuns is enough of the recorded runs to see what became of the latest night.
-func recentRuns(ctx context.Context, p *pipeline.Pipeline) ([]schema.Run, error) {
-	const many = 300 // a night that is tried again and again has some thirty
-	return p.Ledger.Runs(ctx, many)
+// due is the next night of a configuration, by the runs that its ledger has.
+func (a *app) due(ctx context.Context, c Config, p *pipeline.Pipeline) (schedule.Night, error) {
+	now := a.now()
+	runs, err := p.Ledger.WholeRunsSince(ctx, c.Schedule.Cron.Latest(now))
+	if err != nil {
+		return schedule.Night{}, err
+	}
+	return c.Schedule.plan(c.Entity).Due(now, runs), nil
 }
 
 // night runs one night, alone, if it is still due once the ledger is held: another process may just have done it.
 func (a *app) night(ctx context.Context, c Config) error {
 	return a.withLedger(ctx, c, nil, func(c Config, p *pipeline.Pipeline) error {
-		runs, err := recentRuns(ctx, p)
-		if err != nil {
+		if next, err := a.due(ctx, c, p); err != nil || next.At.After(a.now()) {
 			return err
-		}
-		if next := c.Schedule.plan(c.Entity).Due(a.now(), runs); next.At.After(a.now()) {
-			return nil
 		}
 		result, err := a.nightly(ctx, c, p, "")
 		if result.RunID != 0 {

@@ -52,11 +52,11 @@ func (a *app) statusCommand() *cobra.Command {
 				if err != nil {
 					return err
 				}
-				runs, err := recentRuns(cmd.Context(), p)
+				next, err := a.due(cmd.Context(), c, p)
 				if err != nil {
 					return err
 				}
-				report.NextDue = c.Schedule.plan(c.Entity).Due(a.now(), runs).At
+				report.NextDue = next.At
 				if report.Silent, err = p.SilentFrom(cmd.Context(), c.Notify.Silence); err != nil {
 					return err
 				}

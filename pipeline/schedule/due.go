@@ -25,9 +25,10 @@ type Night struct {
 	Tries int       // how often it was tried before
 }
 
-// Due is the next night, given the recorded runs in any order. One night answers every tick that was missed before it: a
-// sync reads everything since the last complete one. A night is done when a sync that began at or after its tick, a
-// reconcile after that and a report after that are complete.
+// Due is the next night, given the recorded runs in any order; those that began before the latest tick do not matter. One
+// night answers every tick that was missed before it: a sync reads everything since the last complete one. A night is done when
+// a whole sync that began at or after its tick, a whole reconcile after that and a whole report after that are complete,
+// whichever command ran them. A run that is not whole, such as a sync of one source, is no part of a night.
 func (p Plan) Due(now time.Time, runs []schema.Run) Night {
 	tick := p.Cron.Latest(now)
 	if !tick.IsZero() {
@@ -47,14 +48,15 @@ type judged struct {
 // night judges the runs since a tick.
 func (p Plan) night(tick time.Time, runs []schema.Run) judged {
 	n := judged{Night: Night{Tick: tick, At: tick.Add(p.delay(tick))}}
-	since := slices.DeleteFunc(slices.Clone(runs), func(r schema.Run) bool { return r.StartedAt.Before(tick) })
-	slices.SortFunc(since, func(a, b schema.Run) int { return cmp.Compare(a.ID, b.ID) })
-	steps := []schema.RunKind{schema.SyncRun, schema.ReconcileRun, schema.ReportRun}
-	step, wait := 0, p.Retry
+	wait := p.Retry
 	if wait == 0 {
 		wait = 15 * time.Minute
 	}
-	for _, r := range since {
+	var s steps
+	for _, r := range inOrder(runs) {
+		if r.StartedAt.Before(tick) {
+			continue
+		}
 		if r.Kind == schema.SyncRun {
 			n.Tries++
 			ended := r.FinishedAt
@@ -64,17 +66,51 @@ func (p Plan) night(tick time.Time, runs []schema.Run) judged {
 			n.At = ended.Add(wait)
 			wait = min(2*wait, 4*time.Hour)
 		}
-		if r.Kind == schema.SyncRun { // a night begins anew
-			step = 0
-		}
-		if r.Kind == steps[step] && r.Status == schema.Complete {
-			if step++; step == len(steps) {
-				n.done = true
-				return n
-			}
+		if s.take(r) {
+			n.done = true
+			return n
 		}
 	}
 	return n
+}
+
+// LastDone is when the sync of the last night that was done ended, given the recorded runs in any order: how far back what is
+// known lies. Zero: none was done.
+func LastDone(runs []schema.Run) time.Time {
+	var last time.Time
+	var s steps
+	for _, r := range inOrder(runs) {
+		if s.take(r) {
+			last = s.sync.FinishedAt
+		}
+	}
+	return last
+}
+
+// inOrder is the whole runs in the order in which they began.
+func inOrder(runs []schema.Run) []schema.Run {
+	whole := slices.DeleteFunc(slices.Clone(runs), func(r schema.Run) bool { return !r.Whole })
+	slices.SortFunc(whole, func(a, b schema.Run) int { return cmp.Compare(a.ID, b.ID) })
+	return whole
+}
+
+// steps is how far a night is.
+type steps struct {
+	done int
+	sync schema.Run
+}
+
+// take goes on with a whole run, and says whether a night is done with it.
+func (s *steps) take(r schema.Run) bool {
+	order := [...]schema.RunKind{schema.SyncRun, schema.ReconcileRun, schema.ReportRun}
+	if r.Kind == schema.SyncRun { // a night begins anew
+		s.done, s.sync = 0, r
+	}
+	if r.Kind != order[s.done] || r.Status != schema.Complete {
+		return false
+	}
+	s.done = (s.done + 1) % len(order)
+	return s.done == 0
 }
 
 // delay is the jitter of a tick: the same however often it is asked for.

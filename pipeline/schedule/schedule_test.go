@@ -115,7 +115,7 @@ func FuzzParseCron(f *testing.F) {
 func nightOf(runs []schema.Run, t time.Time, sync schema.RunStatus) []schema.Run {
 	id := int64(len(runs))
 	for i, kind := range []schema.RunKind{schema.SyncRun, schema.ReconcileRun, schema.ReportRun} {
-		run := schema.Run{ID: id + int64(i) + 1, Kind: kind, Status: schema.Complete, StartedAt: t, FinishedAt: t.Add(time.Minute)}
+		run := schema.Run{ID: id + int64(i) + 1, Kind: kind, Status: schema.Complete, Whole: true, StartedAt: t, FinishedAt: t.Add(time.Minute)}
 		if kind == schema.SyncRun {
 			run.Status = sync
 		}
@@ -169,8 +169,23 @@ func TestDue(t *testing.T) {
 			t.Errorf("got %+v", got)
 		}
 	})
+	t.Run("IsNotDoneWhereAStepIsNotWhole", func(t *testing.T) {
+		for i := range 3 {
+			runs := nightOf(old, tick, schema.Complete)
+			runs[len(old)+i].Whole = false
+			if got := plan.Due(now, runs); !got.Tick.Equal(tick) || i == 0 && got.Tries != 0 {
+				t.Errorf("%s: got %+v", runs[len(old)+i].Kind, got)
+			}
+		}
+	})
+	t.Run("IsNotPutOffByARunThatIsNotWhole", func(t *testing.T) {
+		runs := slices.Concat(old, []schema.Run{{ID: 4, Kind: schema.SyncRun, Status: schema.Complete, StartedAt: now, FinishedAt: now}})
+		if got := plan.Due(now, runs); got != (Night{Tick: tick, At: tick}) {
+			t.Errorf("got %+v", got)
+		}
+	})
 	t.Run("IsTriedAgainWhereItWasKilled", func(t *testing.T) {
-		runs := slices.Concat(old, []schema.Run{{ID: 4, Kind: schema.SyncRun, Status: schema.Interrupted, StartedAt: tick}})
+		runs := slices.Concat(old, []schema.Run{{ID: 4, Kind: schema.SyncRun, Status: schema.Interrupted, Whole: true, StartedAt: tick}})
 		if got := plan.Due(now, runs); got != (Night{Tick: tick, At: tick.Add(15 * time.Minute), Tries: 1}) {
 			t.Errorf("got %+v", got)
 		}
@@ -190,6 +205,34 @@ func TestDue(t *testing.T) {
 			t.Errorf("only %d different delays", len(seen))
 		}
 	})
+}
+
+func TestLastDone(t *testing.T) {
+	first, second := at(t, "2026-08-01T07:00:00Z"), at(t, "2026-08-02T07:00:00Z")
+	done := nightOf(nil, first, schema.Complete)
+	part := nightOf(done, second, schema.Complete)
+	part[len(done)].Whole = false
+	for _, c := range []struct {
+		name string
+		runs []schema.Run
+		want time.Time
+	}{
+		{"IsNoneWhereNothingRan", nil, time.Time{}},
+		{"IsWhenItsSyncEnded", done, first.Add(time.Minute)},
+		{"IsTheLastOne", nightOf(done, second, schema.Complete), second.Add(time.Minute)},
+		{"IsNotAPartialOne", nightOf(done, second, schema.Partial), first.Add(time.Minute)},
+		{"IsNotASyncOfOneSourceWithAReport", part, first.Add(time.Minute)},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			newestFirst := slices.Clone(c.runs)
+			slices.Reverse(newestFirst)
+			for _, runs := range [][]schema.Run{c.runs, newestFirst} {
+				if got := LastDone(runs); !got.Equal(c.want) {
+					t.Errorf("got %s, want %s", got, c.want)
+				}
+			}
+		})
+	}
 }
 
 // A year of a machine that is off for random nights: each business day is answered for by exactly one complete night, and

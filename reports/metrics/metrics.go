@@ -26,6 +26,7 @@ type Facts struct {
 	Version  string
 	Runs     []schema.Run          // newest first; each kind needs its last run and its last complete one
 	Readings []schema.Completeness // every window that was read
+	Night    time.Time             // when the sync of the last complete night ended; zero: there was none
 	Findings []schema.Finding      // open and acknowledged ones
 	Codes    []schema.FindingCode  // of all checks, also of those that found nothing
 }
@@ -38,7 +39,7 @@ func Write(w io.Writer, f Facts) error {
 	}
 	p.family("tieout_info", "Version of tieout that wrote this file.")
 	p.sample("tieout_info", labels{"version", f.Version}, "1")
-	p.runs(f.Runs)
+	p.runs(f.Runs, f.Night)
 	p.readings(f.Readings)
 	p.findings(f.Findings, f.Codes)
 	return p.Flush()
@@ -67,7 +68,7 @@ func (p *page) sample(name string, l labels, value string) {
 
 func seconds(t time.Time) string { return strconv.FormatInt(t.Unix(), 10) }
 
-func (p *page) runs(runs []schema.Run) {
+func (p *page) runs(runs []schema.Run, night time.Time) {
 	last, success := map[string]schema.Run{}, map[string]schema.Run{}
 	for _, r := range runs {
 		if r.FinishedAt.IsZero() {
@@ -77,11 +78,14 @@ func (p *page) runs(runs []schema.Run) {
 		if _, ok := last[kind]; !ok {
 			last[kind] = r
 		}
-		if _, ok := success[kind]; !ok && r.Status == schema.Complete {
+		if _, ok := success[kind]; !ok && r.Status == schema.Complete && (r.Whole || !stepOfNight(r.Kind)) {
 			success[kind] = r
 		}
 	}
-	p.family("tieout_last_success_timestamp_seconds", "When the last complete run of a kind ended.")
+	p.family("tieout_last_success_timestamp_seconds", "When the last complete run of a kind ended: of all sources or the default period; night: sync, reconcile and report.")
+	if !night.IsZero() {
+		p.sample("tieout_last_success_timestamp_seconds", labels{"kind", "night"}, seconds(night))
+	}
 	for _, kind := range slices.Sorted(maps.Keys(success)) {
 		p.sample("tieout_last_success_timestamp_seconds", labels{"kind", kind}, seconds(success[kind].FinishedAt))
 	}
@@ -94,6 +98,11 @@ func (p *page) runs(runs []schema.Run) {
 		took := last[kind].FinishedAt.Sub(last[kind].StartedAt).Seconds()
 		p.sample("tieout_last_run_duration_seconds", labels{"kind", kind}, strconv.FormatFloat(took, 'f', -1, 64))
 	}
+}
+
+// stepOfNight says whether runs of a kind can be a step of a night; of these only whole ones are a success to wait for.
+func stepOfNight(k schema.RunKind) bool {
+	return k == schema.SyncRun || k == schema.ReconcileRun || k == schema.ReportRun
 }
 
 // stream is a stream of a source.

@@ -32,11 +32,13 @@ func facts() metrics.Facts {
 	return metrics.Facts{
 		Version: "1.0",
 		Runs: []schema.Run{
-			{ID: 5, Kind: schema.SyncRun, Status: schema.Complete, StartedAt: at(9)}, // still going on
-			{ID: 4, Kind: schema.SyncRun, Status: schema.Partial, StartedAt: at(8), FinishedAt: at(8).Add(1500 * time.Millisecond)},
-			{ID: 3, Kind: schema.ReconcileRun, Status: schema.Complete, StartedAt: at(7), FinishedAt: at(7).Add(time.Minute)},
-			{ID: 2, Kind: schema.SyncRun, Status: schema.Complete, StartedAt: at(6), FinishedAt: at(7)},
+			{ID: 5, Kind: schema.SyncRun, Status: schema.Complete, Whole: true, StartedAt: at(9)}, // still going on
+			{ID: 4, Kind: schema.SyncRun, Status: schema.Partial, Whole: true, StartedAt: at(8), FinishedAt: at(8).Add(1500 * time.Millisecond)},
+			{ID: 3, Kind: schema.ReconcileRun, Status: schema.Complete, Whole: true, StartedAt: at(7), FinishedAt: at(7).Add(time.Minute)},
+			{ID: 3, Kind: schema.SyncRun, Status: schema.Complete, StartedAt: at(7), FinishedAt: at(8)}, // of one source
+			{ID: 2, Kind: schema.SyncRun, Status: schema.Complete, Whole: true, StartedAt: at(6), FinishedAt: at(7)},
 		},
+		Night: at(5),
 		Readings: []schema.Completeness{
 			reading(2, schema.Transactions, 6, schema.VerdictComplete, 7), reading(4, schema.Transactions, 8, schema.VerdictPartial, 2),
 			reading(4, schema.Transactions, 7, schema.VerdictPartial, 1), reading(2, schema.Cards, 6, schema.VerdictComplete, 1),

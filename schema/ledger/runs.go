@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/hex"
 	"fmt"
+	"time"
 
 	"github.com/tieout/tieout/schema"
 )
@@ -16,6 +17,7 @@ type runRow struct {
 	FinishedAt *int64 `db:"finished_at"`
 	PeriodFrom *int64 `db:"period_from"`
 	PeriodTo   *int64 `db:"period_to"`
+	Whole      bool   `db:"whole"`
 	Zone       string `db:"zone"`
 	Version    string `db:"version"`
 	Parameters string `db:"parameters"`
@@ -27,21 +29,25 @@ func (r runRow) run() schema.Run {
 	return schema.Run{
 		ID: r.RunID, Kind: schema.RunKind(r.Kind), Status: schema.RunStatus(r.Status), StartedAt: instant(&r.StartedAt),
 		FinishedAt: instant(r.FinishedAt), Period: schema.Window{From: instant(r.PeriodFrom), To: instant(r.PeriodTo)},
-		Zone: r.Zone, Version: r.Version, Parameters: r.Parameters, Error: r.Error, Root: hex.EncodeToString(r.Root),
+		Whole: r.Whole, Zone: r.Zone, Version: r.Version, Parameters: r.Parameters, Error: r.Error, Root: hex.EncodeToString(r.Root),
 	}
 }
 
 // latestRuns selects the latest event of each run, with the root of its last commit.
 const latestRuns = `
-SELECT e.run_id, e.kind, e.status, e.started_at, e.finished_at, e.period_from, e.period_to, e.zone, e.version, e.parameters, e.error,
+SELECT e.run_id, e.kind, e.status, e.started_at, e.finished_at, e.period_from, e.period_to, e.whole, e.zone, e.version, e.parameters, e.error,
        (SELECT c.root FROM commits c WHERE c.run_id = e.run_id ORDER BY c.seq DESC LIMIT 1) AS root
 FROM run_events e
 WHERE e.id = (SELECT MAX(o.id) FROM run_events o WHERE o.run_id = e.run_id)`
 
 func (t *tx) runEvent(ctx context.Context, r schema.Run) error {
+	whole := int64(0)
+	if r.Whole {
+		whole = 1
+	}
 	return t.insert(ctx, "run_events", [][]any{{
 		r.ID, string(r.Kind), string(r.Status), micros(r.StartedAt), micros(r.FinishedAt), micros(r.Period.From), micros(r.Period.To),
-		text(r.Zone), text(r.Version), text(r.Parameters), text(r.Error),
+		whole, text(r.Zone), text(r.Version), text(r.Parameters), text(r.Error),
 	}})
 }
 
@@ -104,6 +110,16 @@ func (l *Ledger) Runs(ctx context.Context, limit int) ([]schema.Run, error) {
 		query += ` LIMIT ?`
 		args = append(args, limit)
 	}
+	return l.runs(ctx, query, args...)
+}
+
+// WholeRunsSince lists the runs that can be steps of a night and began at or after an instant, newest first.
+func (l *Ledger) WholeRunsSince(ctx context.Context, since time.Time) ([]schema.Run, error) {
+	return l.runs(ctx, latestRuns+` AND e.whole = 1 AND e.kind IN (?, ?, ?) AND e.started_at >= ? ORDER BY e.run_id DESC`,
+		string(schema.SyncRun), string(schema.ReconcileRun), string(schema.ReportRun), since.UnixMicro())
+}
+
+func (l *Ledger) runs(ctx context.Context, query string, args ...any) ([]schema.Run, error) {
 	var rows []runRow
 	if err := l.read.SelectContext(ctx, &rows, l.read.Rebind(query), args...); err != nil {
 		return nil, fmt.Errorf("read runs: %w", err)

@@ -30,7 +30,7 @@ type table struct {
 // The chained tables, in the order in which a commit's digest takes them.
 func tables() []table {
 	return []table{
-		{name: "run_events", columns: []string{"run_id", "kind", "status", "started_at", "finished_at", "period_from", "period_to", "zone", "version", "parameters", "error"}},
+		{name: "run_events", columns: []string{"run_id", "kind", "status", "started_at", "finished_at", "period_from", "period_to", "whole", "zone", "version", "parameters", "error"}},
 		{name: "records", columns: []string{"source", "stream", "identity", "category", "received_at", "payload", "sha"}},
 		{name: "entries", columns: entryColumns(), closes: true},
 		{name: "absences", columns: []string{"source", "external_id", "last_read", "noticed_at", "window_from", "window_to"}, closes: true},

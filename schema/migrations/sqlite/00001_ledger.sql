@@ -30,12 +30,14 @@ CREATE TABLE run_events (
     finished_at INTEGER,
     period_from INTEGER,
     period_to   INTEGER,
+    whole       INTEGER NOT NULL, -- 1: of every configured source or over the default period, so that it can be a step of a night
     zone        TEXT    NOT NULL,
     version     TEXT    NOT NULL,
     parameters  TEXT    NOT NULL,
     error       TEXT    NOT NULL
 ) STRICT;
 CREATE INDEX run_events_run ON run_events (run_id, id);
+CREATE INDEX run_events_started ON run_events (kind, started_at);
 
 CREATE TABLE records (
     id          INTEGER PRIMARY KEY,
