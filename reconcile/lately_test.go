@@ -57,7 +57,7 @@ func raiseLimits(w *world) {
 	for i := range w.observations {
 		for k, l := range w.observations[i].Limits {
 			if l.Amount.Known() {
-				w.observations[i].Limits[k].Amount = money.FromMinor(1e12, l.Amount.Currency())
+				w.observations[i].Limits[k].Amount = money.FromMinor(1_000_000_000_000, l.Amount.Currency())
 			}
 		}
 	}
