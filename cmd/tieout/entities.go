@@ -11,6 +11,8 @@ import (
 
 	"github.com/spf13/cobra"
 	"go.yaml.in/yaml/v3"
+
+	"github.com/tieout/tieout/schema/ledger"
 )
 
 // alone are the keys that several entities cannot have in common: what stands outside of `entities` is every entity's.
@@ -101,11 +103,19 @@ func (r *configReader) apart(n *yaml.Node, cfg Config, before []Config) {
 		for what, pair := range map[string][2]string{
 			"a ledger": {cfg.LedgerPath, other.LedgerPath}, "reports.dir": {cfg.Reports.Dir, other.Reports.Dir}, "metrics.textfile": {cfg.Metrics, other.Metrics},
 		} {
-			if pair[0] != "" && strings.EqualFold(pair[0], pair[1]) {
+			if pair[0] != "" && pair[1] != "" && strings.EqualFold(place(pair[0]), place(pair[1])) {
 				r.problem(n, "%s and %s have %s in common: each entity needs its own", other.Name, cfg.Name, what)
 			}
 		}
 	}
+}
+
+// place is where a path leads, however it is spelled.
+func place(path string) string {
+	if real, err := ledger.RealPath(path); err == nil {
+		return real
+	}
+	return filepath.Clean(path) // whoever uses it will be told what is wrong
 }
 
 // named sets the name of an entity, and what follows from it where it does not say.

@@ -73,6 +73,37 @@ entities:
 	}
 }
 
+// TestParseConfig_EntitiesThatSpellOnePlaceDifferently has two entities that would write to one place by two names.
+func TestParseConfig_EntitiesThatSpellOnePlaceDifferently(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	if err := os.MkdirAll(filepath.Join("conf", "books"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	for name, to := range map[string]string{"linked": "books", "b.db": filepath.Join("books", "a.db"), "b.prom": "a.prom"} {
+		if err := os.Symlink(to, filepath.Join("conf", name)); err != nil {
+			t.Skipf("links cannot be made here: %v", err)
+		}
+	}
+	for name, c := range map[string]struct{ a, b, want string }{
+		"ALedgerThroughALink":         {"ledger: books/a.db", "ledger: b.db", "a and b have a ledger in common"},
+		"ALedgerThroughALinkedFolder": {"ledger: books/a.db", "ledger: linked/a.db", "a and b have a ledger in common"},
+		"ALedgerNamedAbsolutely":      {"ledger: books/a.db", "ledger: " + filepath.Join(dir, "conf", "books", "a.db"), "a and b have a ledger in common"},
+		"ALedgerWithDots":             {"ledger: books/a.db", "ledger: ./books/../books/a.db", "a and b have a ledger in common"},
+		"ReportsThroughALinkedFolder": {"reports: {dir: books/r}", "reports: {dir: linked/r}", "a and b have reports.dir in common"},
+		"MetricsThroughALink":         {"metrics: {textfile: a.prom}", "metrics: {textfile: b.prom}", "a and b have metrics.textfile in common"},
+		"DifferentOnes":               {"ledger: books/a.db", "ledger: linked/b.db", ""},
+	} {
+		t.Run(name, func(t *testing.T) {
+			text := fmt.Sprintf("timezone: UTC\nentities:\n  - {name: a, %s, sources: [%s]}\n  - {name: b, %s, sources: [%s]}\n", c.a, someSource, c.b, someSource)
+			_, err := parseConfigs(filepath.Join("conf", "tieout.yaml"), []byte(text), func(string) (string, bool) { return "secret", true }, testFiles)
+			if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
+				t.Errorf("%v", err)
+			}
+		})
+	}
+}
+
 // company is one of several entities, with a world of its own.
 type company struct {
 	name  string

@@ -138,6 +138,9 @@ func Restore(ctx context.Context, c Config, backup string, force bool) (Restored
 }
 
 func restore(ctx context.Context, c Config, backup string, force bool) (r Restored, err error) {
+	if c.Path, err = RealPath(c.Path); err != nil { // a link to the ledger stays one
+		return r, err
+	}
 	if _, err := os.Stat(backup); err != nil {
 		return r, err
 	}

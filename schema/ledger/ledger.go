@@ -73,7 +73,7 @@ func Open(ctx context.Context, c Config) (*Ledger, error) {
 }
 
 func open(ctx context.Context, c Config) (*Ledger, error) {
-	path, err := filepath.Abs(c.Path)
+	path, err := RealPath(c.Path) // also where SQLite has its -wal and -shm
 	if err != nil {
 		return nil, err
 	}

@@ -22,19 +22,24 @@ type FileLock struct {
 // ErrLocked is in the error of a Lock that another process holds.
 var ErrLocked = errors.New("another process is writing to it")
 
-// Lock takes the lock of the ledger at path, or says who has it and since when. at is noted for the next who asks.
+// Lock takes the lock of the ledger at path, or says who has it and since when. at is noted for the next who asks. A ledger has
+// one lock, however its path is spelled.
 func Lock(path string, at time.Time) (*FileLock, error) {
-	name := path + ".lock"
-	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
+	real, err := RealPath(path)
+	if err == nil {
+		err = os.MkdirAll(filepath.Dir(real), 0o700)
+	}
+	if err != nil {
 		return nil, fmt.Errorf("lock ledger (%s): %w", path, err)
 	}
+	name := real + ".lock"
 	lock := flock.New(name, flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
 	if err != nil {
 		return nil, fmt.Errorf("lock ledger (%s): %w", path, err)
 	}
 	if !ok {
-		return nil, fmt.Errorf("lock ledger (%s): %w (%s%s): wait for it to end", path, ErrLocked, owner(name), heartbeat(path))
+		return nil, fmt.Errorf("lock ledger (%s): %w (%s%s): wait for it to end", path, ErrLocked, owner(name), heartbeat(real))
 	}
 	note := fmt.Sprintf(noteForm+"\n", os.Getpid(), at.UTC().Format(time.RFC3339))
 	if err := os.WriteFile(name, []byte(note), 0o600); err != nil {
