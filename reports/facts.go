@@ -261,23 +261,23 @@ func (f *facts) count(ctx context.Context) error {
 		}
 	}
 	f.spend = map[money.Currency]spendDays{}
-	for e, err := range f.entries(ctx, f.Period.Window, f.occurred) { // in the order of the sheet
+	for e, err := range f.around(ctx) {
 		if err != nil {
 			return fmt.Errorf("read entries: %w", err)
 		}
-		f.ledgerLen++
+		if f.straddles(e) {
+			if f.cutoffLen++; f.cutoffLen <= mostKept {
+				f.straddling = append(f.straddling, e)
+			}
+		}
+		if !f.occurred(e) {
+			continue
+		}
+		f.ledgerLen++ // in the order of the sheet
 		line(e.Source, e.Amount.Currency()).add(e)
 		f.addSpend(e)
 		if _, ok := f.entryAt[e.ID()]; ok {
 			f.entryAt[e.ID()] = position{occurred: e.OccurredAt, row: f.ledgerLen}
-		}
-	}
-	for e, err := range f.cutoff(ctx) {
-		if err != nil {
-			return fmt.Errorf("read entries: %w", err)
-		}
-		if f.cutoffLen++; f.cutoffLen <= mostKept {
-			f.straddling = append(f.straddling, e)
 		}
 	}
 	for e, err := range schema.Lookup(ctx, f.View.Entries, f.named(rejected)) {
@@ -353,9 +353,8 @@ func (f *facts) named(rejected map[schema.EntryKey]bool) iter.Seq[schema.EntryKe
 // mostKept is how many entries that straddle an edge are kept once they were found. They are looked for among all.
 const mostKept = 10_000
 
-// cutoff yields the entries that straddle an edge of the period, by occurred_at and entry_id. They occurred before the period
-// and were posted in it or later, or in it, or after it and were posted before its end.
-func (f *facts) cutoff(ctx context.Context) iter.Seq2[schema.Entry, error] {
+// around yields the entries of the period, and the others that may straddle one of its edges, by occurred_at and entry_id.
+func (f *facts) around(ctx context.Context) iter.Seq2[schema.Entry, error] {
 	return func(yield func(schema.Entry, error) bool) {
 		for _, part := range []schema.EntryFilter{
 			{Occurred: schema.Window{To: f.Period.From}, Since: f.Period.From},
@@ -364,12 +363,24 @@ func (f *facts) cutoff(ctx context.Context) iter.Seq2[schema.Entry, error] {
 		} {
 			part.ByTime = true
 			for e, err := range f.View.Entries.Entries(ctx, part) {
-				if err == nil && !f.straddles(e) {
-					continue
-				}
 				if !yield(e, err) || err != nil {
 					return
 				}
+			}
+		}
+	}
+}
+
+// cutoff yields the entries that straddle an edge of the period, by occurred_at and entry_id. They occurred before the period
+// and were posted in it or later, or in it, or after it and were posted before its end.
+func (f *facts) cutoff(ctx context.Context) iter.Seq2[schema.Entry, error] {
+	return func(yield func(schema.Entry, error) bool) {
+		for e, err := range f.around(ctx) {
+			if err == nil && !f.straddles(e) {
+				continue
+			}
+			if !yield(e, err) || err != nil {
+				return
 			}
 		}
 	}
