@@ -33,6 +33,8 @@ type Config struct {
 	Path     string           // a SQLite file
 	ReadOnly bool             // nothing is written, not even a migration; the file must exist
 	Now      func() time.Time // the recorded clock; required
+	// Migrations are those of this program where it is nil. Others are for tests, of a ledger of another version.
+	Migrations fs.FS
 }
 
 // ErrNotFound says that what was asked for is not in the ledger.
@@ -41,6 +43,12 @@ var ErrNotFound = errors.New("not in the ledger")
 // ErrNewer says that the ledger was made by a newer version of the program.
 var ErrNewer = errors.New("the ledger was made by a newer version of tieout: use that version")
 
+// ErrOlder says that the ledger was made by an older version of the program, and was opened for reading only.
+var ErrOlder = errors.New("the ledger was made by an older version of tieout: any command that writes, such as `tieout sync`, upgrades it")
+
+// ErrNone says that there is no ledger, or one that nothing was put into yet, and that it was opened for reading only.
+var ErrNone = errors.New("there is no ledger yet: `tieout sync` makes it")
+
 // Ledger is an open ledger. Reading methods may be called from several goroutines and beside a writing one; an iterator
 // holds a connection of its own until it ends. Writing methods wait for one another.
 type Ledger struct {
@@ -48,6 +56,7 @@ type Ledger struct {
 	read  *sqlx.DB
 	now   func() time.Time
 	path  string
+	files fs.FS // the migrations
 
 	writing sync.Mutex // held by whoever writes, and for what follows
 	first   *firstLoad // nil: all indexes are there
@@ -67,7 +76,7 @@ func Open(ctx context.Context, c Config) (*Ledger, error) {
 	}
 	l, err := open(ctx, c)
 	if err != nil {
-		return nil, fmt.Errorf("open ledger (%s): %w", c.Path, err)
+		return nil, fmt.Errorf("open ledger (%s): %w", c.Path, explain(c.Path, err))
 	}
 	return l, nil
 }
@@ -77,13 +86,18 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{now: c.Now, path: path}
+	l := &Ledger{now: c.Now, path: path, files: c.Migrations}
+	if l.files == nil {
+		if l.files, err = migrations.SQLite(); err != nil {
+			return nil, err
+		}
+	}
 	// Sixteen readers with a large cache each, and their sorting in memory, would hold as much as the ledger is large.
 	reading := []string{pragma("query_only(1)"), pragma("cache_size(-16384)")}
 	if c.ReadOnly {
 		reading = append(reading, "mode=ro")
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
-			return nil, errNone
+			return nil, ErrNone
 		}
 	} else {
 		// SQLite gives its -wal and -shm files the mode of the database, which may have been copied here with a wider one.
@@ -100,9 +114,9 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 			pragma("foreign_keys(1)"), pragma("cache_size(-"+firstCache+")"), pragma("temp_store(MEMORY)"), pragma("wal_autocheckpoint(8192)")); err != nil {
 			return nil, err
 		}
-		files, err := migrations.SQLite()
-		if err == nil {
-			err = migrate(ctx, l.write.DB, path, files)
+		// The library that migrates takes a table that it cannot read for one that is not there.
+		if _, err = versionOf(ctx, l.write); err == nil {
+			err = migrate(ctx, l.write.DB, path, l.files)
 		}
 		if err == nil {
 			err = l.beginFirstLoad(ctx)
@@ -211,39 +225,39 @@ func keep(ctx context.Context, from, path string) error {
 // errBeside says that a ledger could not be opened for reading where nothing can be written beside it.
 var errBeside = errors.New("its folder cannot be written to, which reading a ledger in use needs: read a copy that `tieout backup` made")
 
-var errNone = errors.New("there is no ledger yet: `tieout sync` makes it")
-
 // checkVersion refuses a ledger whose tables are not those of this program.
 func (l *Ledger) checkVersion(ctx context.Context) error {
-	files, err := migrations.SQLite()
+	names, err := fs.Glob(l.files, "*.sql")
 	if err != nil {
 		return err
 	}
-	names, err := fs.Glob(files, "*.sql")
-	if err != nil {
-		return err
-	}
-	var version, tables int
-	err = l.read.GetContext(ctx, &tables, `SELECT COUNT(*) FROM sqlite_master WHERE name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite%'`)
-	if cannotOpen(err) {
-		return fmt.Errorf("%w: %w", errBeside, err)
-	}
-	if err != nil {
-		return fmt.Errorf("it is not a ledger of tieout: %w", err)
-	}
-	if tables == 0 {
-		return errNone // whoever was making it was killed
-	}
-	if err := l.read.GetContext(ctx, &version, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`); err != nil {
-		return fmt.Errorf("it is not a ledger of tieout: %w", err)
-	}
+	version, err := versionOf(ctx, l.read)
 	switch {
+	case cannotOpen(err):
+		return fmt.Errorf("%w: %w", errBeside, err)
+	case err != nil:
+		return err
+	case version == 0:
+		return ErrNone // or whoever was making it was killed
 	case version > len(names):
 		return ErrNewer
 	case version < len(names):
-		return errors.New("the ledger was made by an older version of tieout: any command that writes, such as `tieout sync`, upgrades it")
+		return ErrOlder
 	}
 	return nil
+}
+
+// versionOf is the version of a ledger's tables; 0: it has none. A database of another program is refused.
+func versionOf(ctx context.Context, db *sqlx.DB) (version int, err error) {
+	var tables int
+	if err := db.GetContext(ctx, &tables, `SELECT COUNT(*) FROM sqlite_master WHERE name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite%'`); err != nil || tables == 0 {
+		return 0, err
+	}
+	err = db.GetContext(ctx, &version, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`)
+	if refused, ok := errors.AsType[*sqlite.Error](err); ok && refused.Code() == sqlite3.SQLITE_ERROR || err == nil && version == 0 {
+		return 0, errors.New("it is not a ledger of tieout, but a database of another program: name another file as `ledger`")
+	}
+	return version, err
 }
 
 // Close closes the ledger.

@@ -30,20 +30,20 @@ func Lock(path string, at time.Time) (*FileLock, error) {
 		err = os.MkdirAll(filepath.Dir(real), 0o700)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lock ledger (%s): %w", path, err)
+		return nil, fmt.Errorf("lock ledger (%s): %w", path, explain(real, err))
 	}
 	name := real + ".lock"
 	lock := flock.New(name, flock.SetPermissions(0o600))
 	ok, err := lock.TryLock()
 	if err != nil {
-		return nil, fmt.Errorf("lock ledger (%s): %w", path, err)
+		return nil, fmt.Errorf("lock ledger (%s): %w", path, explain(real, err))
 	}
 	if !ok {
 		return nil, fmt.Errorf("lock ledger (%s): %w (%s%s): wait for it to end", path, ErrLocked, owner(name), heartbeat(real))
 	}
 	note := fmt.Sprintf(noteForm+"\n", os.Getpid(), at.UTC().Format(time.RFC3339))
 	if err := os.WriteFile(name, []byte(note), 0o600); err != nil {
-		return nil, errors.Join(fmt.Errorf("lock ledger (%s): %w", path, err), lock.Unlock())
+		return nil, errors.Join(fmt.Errorf("lock ledger (%s): %w", path, explain(real, err)), lock.Unlock())
 	}
 	return &FileLock{lock, name}, nil
 }

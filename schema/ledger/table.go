@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"hash"
 	"iter"
@@ -14,8 +13,6 @@ import (
 	"time"
 
 	"github.com/jmoiron/sqlx"
-	"modernc.org/sqlite"
-	sqlite3 "modernc.org/sqlite/lib"
 
 	"github.com/tieout/tieout/schema/money"
 )
@@ -296,10 +293,7 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 				t.first.over = true // it knows rows that are not there
 			}
 		}
-		var refused *sqlite.Error
-		if errors.As(err, &refused) && refused.Code() == sqlite3.SQLITE_FULL {
-			err = fmt.Errorf("no room is left for the ledger: make room and run the command again: %w", err)
-		}
+		err = explain(l.path, err)
 	}()
 	last := struct {
 		Seq  int64
