@@ -100,12 +100,7 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 			return nil, ErrNone
 		}
 	} else {
-		// SQLite gives its -wal and -shm files the mode of the database, which may have been copied here with a wider one.
-		f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
-		if err != nil {
-			return nil, err
-		}
-		if err := errors.Join(f.Chmod(0o600), f.Close()); err != nil {
+		if err := own(ctx, path); err != nil {
 			return nil, err
 		}
 		// A statement that inserts many rows keeps a journal of its own; in a file it would cost more than the rows. A longer
@@ -114,10 +109,7 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 			pragma("foreign_keys(1)"), pragma("cache_size(-"+firstCache+")"), pragma("temp_store(MEMORY)"), pragma("wal_autocheckpoint(8192)")); err != nil {
 			return nil, err
 		}
-		// The library that migrates takes a table that it cannot read for one that is not there.
-		if _, err = versionOf(ctx, l.write); err == nil {
-			err = migrate(ctx, l.write.DB, path, l.files)
-		}
+		err = migrate(ctx, l.write.DB, path, l.files)
 		if err == nil {
 			err = l.beginFirstLoad(ctx)
 		}
@@ -132,6 +124,31 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
+}
+
+// own makes the file of a ledger, or makes sure that the one that is there is a ledger, and closes it to everybody else.
+func own(ctx context.Context, path string) error {
+	f, err := os.OpenFile(path, os.O_RDWR|os.O_CREATE, 0o600)
+	if err != nil {
+		return err
+	}
+	info, err := f.Stat()
+	if err := errors.Join(err, f.Close()); err != nil {
+		return err
+	}
+	// This is also for the library that migrates, which takes a table that it cannot read for one that is not there.
+	if info.Size() > 0 {
+		if _, err := versionOf(ctx, path); err != nil && !errors.Is(err, ErrNone) {
+			return err
+		}
+	}
+	// SQLite gives its -wal and -shm files the mode of the database, which may have been copied here with a wider one.
+	for _, suffix := range []string{"", "-wal", "-shm"} {
+		if err := os.Chmod(path+suffix, 0o600); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
+	}
+	return nil
 }
 
 // reading connects for reading and looks what is there.
@@ -231,33 +248,18 @@ func (l *Ledger) checkVersion(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	version, err := versionOf(ctx, l.read)
+	version, err := tablesVersion(ctx, l.read)
 	switch {
 	case cannotOpen(err):
 		return fmt.Errorf("%w: %w", errBeside, err)
 	case err != nil:
 		return err
-	case version == 0:
-		return ErrNone // or whoever was making it was killed
 	case version > len(names):
 		return ErrNewer
 	case version < len(names):
 		return ErrOlder
 	}
 	return nil
-}
-
-// versionOf is the version of a ledger's tables; 0: it has none. A database of another program is refused.
-func versionOf(ctx context.Context, db *sqlx.DB) (version int, err error) {
-	var tables int
-	if err := db.GetContext(ctx, &tables, `SELECT COUNT(*) FROM sqlite_master WHERE name NOT LIKE 'goose%' AND name NOT LIKE 'sqlite%'`); err != nil || tables == 0 {
-		return 0, err
-	}
-	err = db.GetContext(ctx, &version, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`)
-	if refused, ok := errors.AsType[*sqlite.Error](err); ok && refused.Code() == sqlite3.SQLITE_ERROR || err == nil && version == 0 {
-		return 0, errors.New("it is not a ledger of tieout, but a database of another program: name another file as `ledger`")
-	}
-	return version, err
 }
 
 // Close closes the ledger.

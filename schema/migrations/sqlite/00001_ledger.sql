@@ -7,6 +7,8 @@
 --
 -- The indexes over all rows of records and entries are in ../indexes.
 
+PRAGMA application_id = 1953064303; -- "tieo": whose database this is
+
 CREATE TABLE commits (
     seq    INTEGER PRIMARY KEY,
     run_id INTEGER NOT NULL,
