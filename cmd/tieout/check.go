@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/pipeline"
 	"github.com/tieout/tieout/schema"
 )
@@ -29,7 +30,7 @@ func (a *app) checkSources(ctx context.Context, c Config) error {
 	sources := make([]pipeline.Source, len(c.Sources))
 	for i, s := range c.Sources {
 		var err error
-		if sources[i], err = a.source(c, s, nil); err != nil {
+		if sources[i], err = a.source(c, s, transport.NewPace(s.RequestsPerSecond)); err != nil {
 			return &exitError{code: exitUsage, err: fmt.Errorf("source %s: %w", s.Name, err)}
 		}
 	}
