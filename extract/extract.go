@@ -33,7 +33,8 @@ type Extractor interface {
 	// Pages yields the stream's pages for a window, oldest first where the API allows it. Snapshot streams ignore the
 	// window. Nothing is requested before the first range; ranging again starts again at `from`; one error, with a zero
 	// Page, ends it; an empty page is not the end; a repeated cursor is an error. Only records that lie in the window by
-	// the provider's own filter field are yielded. The last page has Last set.
+	// the provider's own filter field are yielded. The last page has Last set. When ctx is done the page in flight is
+	// still yielded; the one error is then the cause of ctx.
 	Pages(ctx context.Context, s schema.Stream, w schema.Window, from Cursor) iter.Seq2[Page, error]
 }
 

@@ -239,7 +239,7 @@ func (p *Pipeline) read(ctx context.Context, run schema.Run, result ReadResult,
 	var group errgroup.Group
 	for i, s := range p.Sources {
 		group.Go(func() error {
-			result.Sources[i] = sourceResult(s.Name, source(ctx, run, s))
+			result.Sources[i] = sourceResult(ctx, s.Name, source(ctx, run, s))
 			return nil
 		})
 	}
@@ -264,7 +264,12 @@ func (p *Pipeline) read(ctx context.Context, run schema.Run, result ReadResult,
 	return result, nil
 }
 
-func sourceResult(name string, streams []streamOutcome) SourceResult {
+// stopped says whether an error only is that the run was told to stop.
+func stopped(ctx context.Context, err error) bool {
+	return ctx.Err() != nil && (errors.Is(err, ctx.Err()) || errors.Is(err, context.Cause(ctx)))
+}
+
+func sourceResult(ctx context.Context, name string, streams []streamOutcome) SourceResult {
 	result := SourceResult{Source: name, Streams: []StreamResult{}}
 	var errs []error
 	failed := true
@@ -274,7 +279,7 @@ func sourceResult(name string, streams []streamOutcome) SourceResult {
 		if s.Verdict != schema.VerdictComplete {
 			result.Status = schema.Partial
 		}
-		if s.Verdict != schema.VerdictFailed {
+		if s.Verdict != schema.VerdictFailed || stopped(ctx, s.err) { // whoever is told to stop did not fail
 			failed = false
 		}
 		if s.err != nil {
@@ -337,7 +342,7 @@ func (p *Pipeline) eachStream(ctx context.Context, s Source, read func(schema.St
 	})
 	for _, stream := range streams {
 		if ctx.Err() != nil {
-			outcomes = append(outcomes, failed(stream, fmt.Errorf("%s (%s): %w", stream, s.Name, context.Cause(ctx))))
+			outcomes = append(outcomes, failed(stream, fmt.Errorf("%s (%s) and what comes after are left: %w", stream, s.Name, context.Cause(ctx))))
 			break
 		}
 		o := read(stream)
@@ -446,7 +451,7 @@ func (p *Pipeline) syncTransactions(ctx context.Context, run schema.Run, s Sourc
 			return result
 		}
 	}
-	unsettled, err := p.unsettled(ctx, s, w.From, walked.met)
+	unsettled, err := p.unsettled(context.WithoutCancel(ctx), s, w.From, walked.met)
 	if err != nil {
 		return failed(stream, err)
 	}

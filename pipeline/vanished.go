@@ -37,14 +37,14 @@ func (c *collector) markAbsent(ctx context.Context, verdict schema.Verdict) erro
 		}
 	}
 	var err error
-	c.group.Absent, err = c.p.absences(ctx, c.run, c.source, ids, c.window)
+	c.group.Absent, err = c.p.absences(context.WithoutCancel(ctx), c.run, c.source, ids, c.window)
 	return err
 }
 
 // missed lists what the walk, which met its whole window, should have met and did not. A row whose date moved out of the
 // window is still known by its id, so each is asked for first. Asking stores what comes back, and marks what does not.
 func (c *collector) missed(ctx context.Context) ([]string, error) {
-	ids, err := c.unmet(ctx)
+	ids, err := c.unmet(context.WithoutCancel(ctx))
 	if err != nil || len(ids) == 0 || !c.source.readsByID() {
 		return ids, err
 	}

@@ -179,7 +179,7 @@ func (p *Pipeline) fetch(ctx context.Context, run schema.Run, s Source, stream s
 // not say it.
 func (c *collector) recall(ctx context.Context, ids []string) (err error) {
 	if c.stream == schema.Transactions {
-		c.categories, err = c.p.Ledger.Categories(ctx, c.source.Name, ids)
+		c.categories, err = c.p.Ledger.Categories(context.WithoutCancel(ctx), c.source.Name, ids)
 	}
 	return err
 }
@@ -211,9 +211,10 @@ func (c *collector) pages(ctx context.Context, pages func(func(extract.Page, err
 		if err != nil {
 			return false, err
 		}
+		stored := context.WithoutCancel(ctx) // a page that was read is stored, though it was in flight when ctx was done
 		if page.Restart {
 			c.tally, c.fresh = c.tally.again(c.run), nil
-			if err := c.forget(ctx); err != nil {
+			if err := c.forget(stored); err != nil {
 				return false, err
 			}
 		}
@@ -228,7 +229,7 @@ func (c *collector) pages(ctx context.Context, pages func(func(extract.Page, err
 			continue // committed by end, with the completeness record
 		}
 		if len(c.group.Records) >= c.p.GroupRows || c.p.Elapsed()-c.since >= c.p.GroupAge {
-			if err := c.commit(ctx, nil); err != nil {
+			if err := c.commit(stored, nil); err != nil {
 				return false, err
 			}
 		}
@@ -326,12 +327,16 @@ func (c *collector) end(ctx context.Context, last bool, err error) error {
 	case c.tally.Doubt != "":
 		verdict, reason, c.next = schema.VerdictPartial, c.tally.Doubt, ""
 	}
+	absentErr := c.markAbsent(ctx, verdict)
+	if absentErr != nil && ctx.Err() != nil && verdict == schema.VerdictComplete {
+		verdict, reason, c.next = schema.VerdictPartial, absentErr.Error(), "" // else nobody would ask for them again
+	}
 	c.result.Verdict, c.result.Reason = verdict, reason
 	var record *schema.Completeness
 	if !c.byID || c.stream.Snapshot() {
 		record = c.tally.completeness(c.source, c.stream, c.window, verdict, reason, c.run.StartedAt)
 	}
-	if absentErr := c.markAbsent(ctx, verdict); absentErr != nil {
+	if absentErr != nil {
 		c.result.Verdict, c.result.Reason = worse(verdict, schema.VerdictPartial), absentErr.Error() // the window itself may be complete
 		err = errors.Join(err, absentErr)
 	}

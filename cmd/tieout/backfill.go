@@ -36,7 +36,7 @@ func (a *app) backfillCommand() *cobra.Command {
 				}
 				result, err := p.Backfill(cmd.Context(), w)
 				a.progress.end()
-				return a.printRead(result, err, asJSON)
+				return interrupted(cmd.Context(), a.printRead(result, err, asJSON))
 			}
 			return a.each(cmd.Context(), func(c Config) error {
 				if _, err := os.Stat(c.LedgerPath); dryRun && !errors.Is(err, fs.ErrNotExist) {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 
@@ -38,12 +39,15 @@ func (a *app) nightlyCommand() *cobra.Command {
 	return cmd
 }
 
-// interrupted is the error of a night that was stopped, which is done in part.
+// interrupted is the error of reading, or of a night, that was stopped: it is done in part.
 func interrupted(ctx context.Context, err error) error {
-	if err == nil || ctx.Err() == nil {
+	if _, said := errors.AsType[*exitError](err); err == nil || said || ctx.Err() == nil {
 		return err
 	}
-	return &exitError{code: exitPartial, err: fmt.Errorf("night interrupted; the next one goes on from there: %w", err)}
+	if cause := context.Cause(ctx); !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", cause, err)
+	}
+	return &exitError{code: exitPartial, err: fmt.Errorf("done in part; the next run goes on from there: %w", err)}
 }
 
 func writeNightly(w io.Writer, result pipeline.NightlyResult) {
@@ -60,7 +64,7 @@ func writeNightly(w io.Writer, result pipeline.NightlyResult) {
 // be read is still done in part, since its report was made and says so.
 func nightlyError(result pipeline.NightlyResult, err error, severity schema.Severity) error {
 	if err != nil {
-		return err
+		return errors.Join(err, result.Err())
 	}
 	if readErr := readError(result.ReadResult, nil); readErr != nil {
 		return &exitError{code: exitPartial, err: readErr}

@@ -22,7 +22,7 @@ func (a *app) syncCommand() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			return a.withPipeline(cmd.Context(), names, func(p *pipeline.Pipeline) error {
 				result, err := p.Sync(cmd.Context())
-				return a.printRead(result, err, asJSON)
+				return interrupted(cmd.Context(), a.printRead(result, err, asJSON))
 			})
 		},
 	}

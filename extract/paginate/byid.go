@@ -82,8 +82,8 @@ func some(ids []string) string {
 func one(
 	ctx context.Context, read func(context.Context, string) (schema.Record, int, error), id string,
 ) (schema.Record, int, error) {
-	if err := ctx.Err(); err != nil {
-		return schema.Record{}, 0, err
+	if ctx.Err() != nil {
+		return schema.Record{}, 0, context.Cause(ctx)
 	}
 	if id == "" {
 		return schema.Record{}, 0, errors.New("the id is empty")

@@ -138,8 +138,8 @@ func (w Walk[S]) From(ctx context.Context, from extract.Cursor) iter.Seq2[extrac
 }
 
 func (w Walk[S]) read(ctx context.Context, step Step[S], place *Place[S]) (extract.Page, Stop, error) {
-	if err := ctx.Err(); err != nil {
-		return extract.Page{}, Stop{}, err
+	if ctx.Err() != nil {
+		return extract.Page{}, Stop{}, context.Cause(ctx)
 	}
 	most := w.Pages
 	if most == 0 {

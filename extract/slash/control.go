@@ -117,7 +117,7 @@ func (r *reader) aggregate(ctx context.Context, category, status string) (n int6
 	if status != "" {
 		q.Set("filter:status", status)
 	}
-	answer, err := r.session.Get(ctx, transport.Path("transaction", "aggregation"), q, func(v transport.Value) (err error) {
+	answer, err := r.session.Finish(ctx, transport.Path("transaction", "aggregation"), q, func(v transport.Value) (err error) {
 		if n, err = v.LookupCount("count"); err == nil && n < 0 {
 			err = &transport.FieldError{Field: "count", Problem: "missing"}
 		}

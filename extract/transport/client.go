@@ -245,6 +245,15 @@ func sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
+// wait sleeps, and says why ctx was done before the time was over.
+func (c *Client) wait(ctx context.Context, d time.Duration) error {
+	err := c.sleep(ctx, d)
+	if err != nil && ctx.Err() != nil {
+		return context.Cause(ctx)
+	}
+	return err
+}
+
 // Answer is a 200 whose body is JSON and passed the caller's check.
 type Answer struct {
 	Body       Value     // good until the session asks again
@@ -286,24 +295,35 @@ func Path(segments ...string) string {
 // on statuses 408, 425, 429, 500, 502, 503 and 504, on broken connections, timeouts, and on bodies that are cut short or
 // not what check expects. Any other status ends it with a *StatusError. check may be nil.
 //
-// A context that is done ends every wait, and nothing more is asked for; a request that is on its way is still answered, within
-// its own time, so that a run that is to stop loses no page that it has asked for.
+// A context that is done ends every wait, with its cause, and nothing more is asked for; a request that is on its way is still
+// answered, within its own time, so that a run that is to stop loses no page that it has asked for.
 func (s *Session) Get(ctx context.Context, path string, query url.Values, check func(Value) error) (Answer, error) {
+	return s.get(ctx, ctx, path, query, check)
+}
+
+// Finish is Get for what a page that was begun still needs, such as its control total: it is sent, once, also when ctx is
+// done, since the page would be lost without it.
+func (s *Session) Finish(ctx context.Context, path string, query url.Values, check func(Value) error) (Answer, error) {
+	return s.get(ctx, context.WithoutCancel(ctx), path, query, check)
+}
+
+// get waits and tries again as long as ctx is not done, and sends as long as sending is not.
+func (s *Session) get(ctx, sending context.Context, path string, query url.Values, check func(Value) error) (Answer, error) {
 	c := s.client
 	waits := backoff.NewExponentialBackOff()
 	waits.MaxInterval = time.Minute
 	for attempt := 1; ; attempt++ {
-		if err := ctx.Err(); err != nil {
-			return Answer{}, err
+		if sending.Err() != nil {
+			return Answer{}, context.Cause(sending)
 		}
-		answer, err := s.attempt(ctx, path, query, check)
+		answer, err := s.attempt(sending, path, query, check)
 		if err == nil {
 			c.pace.faster()
 			answer.Retries = attempt - 1
 			return answer, nil
 		}
 		if ctx.Err() != nil {
-			return Answer{}, ctx.Err()
+			return Answer{}, context.Cause(ctx)
 		}
 		if !retryable(err) {
 			return Answer{}, err
@@ -322,7 +342,7 @@ func (s *Session) Get(ctx context.Context, path string, query url.Values, check 
 			return Answer{}, fmt.Errorf("%w (a wait of %s is due): %w", ErrBudget, wait.Round(time.Second), err)
 		}
 		s.left -= wait
-		if err := c.sleep(ctx, wait); err != nil {
+		if err := c.wait(ctx, wait); err != nil {
 			return Answer{}, err
 		}
 	}
@@ -335,7 +355,7 @@ func (s *Session) attempt(ctx context.Context, path string, query url.Values, ch
 	}
 	reservation := c.pace.limiter.Reserve()
 	if wait := reservation.Delay(); wait > 0 {
-		if err := c.sleep(ctx, wait); err != nil {
+		if err := c.wait(ctx, wait); err != nil {
 			reservation.Cancel()
 			return Answer{}, err
 		}

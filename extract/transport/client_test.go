@@ -143,6 +143,65 @@ func TestRetry(t *testing.T) {
 			}
 		}
 	})
+	t.Run("FinishesWhatWasSentWhenToldToStop", func(t *testing.T) {
+		ctx, stop := context.WithCancelCause(t.Context())
+		srv, n := script(t, func(w http.ResponseWriter, r *http.Request) {
+			stop(errors.New("told to stop"))
+			status(200, `{"a":1}`)(w, r)
+		})
+		session := client(t, config(srv.URL, new(waits))).Session()
+		answer, err := session.Get(ctx, Path("x"), nil, nil)
+		if err != nil || string(answer.Body.Bytes()) != `{"a":1}` {
+			t.Errorf("%s, %v", answer.Body.Bytes(), err)
+		}
+		if _, err := session.Get(ctx, Path("x"), nil, nil); err == nil || err.Error() != "told to stop" || n.Load() != 1 {
+			t.Errorf("the next: %v, %d requests", err, n.Load())
+		}
+		if _, err := session.Finish(ctx, Path("x"), nil, nil); err != nil || n.Load() != 2 {
+			t.Errorf("what the page still needed: %v, %d requests", err, n.Load())
+		}
+	})
+	t.Run("BoundsWhatWasSentWhenToldToStop", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		srv, n := script(t, func(_ http.ResponseWriter, r *http.Request) {
+			cancel()
+			<-r.Context().Done()
+		})
+		c := config(srv.URL, new(waits))
+		c.Timeout = 50 * time.Millisecond
+		for _, ask := range []func(*Session) (Answer, error){
+			func(s *Session) (Answer, error) { return s.Get(ctx, Path("x"), nil, nil) },
+			func(s *Session) (Answer, error) { return s.Finish(ctx, Path("x"), nil, nil) },
+		} {
+			if _, err := ask(client(t, c).Session()); !errors.Is(err, context.Canceled) {
+				t.Error(err)
+			}
+		}
+		if n.Load() != 2 {
+			t.Errorf("%d requests", n.Load())
+		}
+	})
+	t.Run("WaitsForNothingWhenToldToStop", func(t *testing.T) {
+		srv, n := script(t, status(429, ""))
+		ctx, stop := context.WithCancelCause(t.Context())
+		c := config(srv.URL, nil)
+		c.Sleep = func(ctx context.Context, _ time.Duration) error {
+			stop(errors.New("told to stop"))
+			<-ctx.Done()
+			return ctx.Err()
+		}
+		if _, err := client(t, c).Session().Get(ctx, Path("x"), nil, nil); err == nil || err.Error() != "told to stop" || n.Load() != 1 {
+			t.Errorf("for another try: %v, %d requests", err, n.Load())
+		}
+		ctx, stop = context.WithCancelCause(t.Context())
+		defer stop(nil)
+		c.RequestsPerSecond = 1e-6
+		paced := client(t, c)
+		_ = paced.pace.limiter.Reserve()
+		if _, err := paced.Session().Get(ctx, Path("x"), nil, nil); err == nil || err.Error() != "told to stop" || n.Load() != 1 {
+			t.Errorf("for its turn: %v, %d requests", err, n.Load())
+		}
+	})
 	t.Run("StopsWhenCancelled", func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		srv, n := script(t, func(w http.ResponseWriter, r *http.Request) {
