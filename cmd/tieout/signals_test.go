@@ -51,6 +51,11 @@ func secondPage(uri string, _ []string) bool {
 	return strings.Contains(uri, "/transactions?") && strings.Contains(uri, "nextPage=")
 }
 
+// controlledPage is a page of Slash's fees, which Slash's own count of them follows.
+func controlledPage(uri string, _ []string) bool {
+	return strings.HasPrefix(uri, "/slash/transaction?") && strings.Contains(uri, "category=fee")
+}
+
 func (h *holder) again(hold func(string, []string) bool) {
 	h.mutex.Lock()
 	defer h.mutex.Unlock()
@@ -63,18 +68,20 @@ func (h *holder) requests() []string {
 	return h.asked
 }
 
-// listener keeps what a process says, and notices when it says that it stops.
+// listener keeps what a process says, and notices a word.
 type listener struct {
-	text     bytes.Buffer
-	stopping chan struct{}
+	text  bytes.Buffer
+	word  string
+	heard chan struct{} // closed when it was said
 }
 
+const stopping = "stopping after" // is what a process says once it was told to stop
+
 func (l *listener) Write(p []byte) (int, error) {
-	const word = "stopping after"
-	before := strings.Contains(l.text.String(), word)
+	before := strings.Contains(l.text.String(), l.word)
 	n, err := l.text.Write(p)
-	if !before && strings.Contains(l.text.String(), word) {
-		close(l.stopping)
+	if !before && strings.Contains(l.text.String(), l.word) {
+		close(l.heard)
 	}
 	return n, err
 }
@@ -90,12 +97,12 @@ func TestSignals(t *testing.T) {
 	undisturbed := newSite(t, world, nil)
 	undisturbed.must(t, "sync")
 	want := string(undisturbed.ledgerRows(t))
-	signalled := func(t *testing.T, words ...string) (s *site, h *holder, p *process, said *listener, page string) {
+	signalled := func(t *testing.T, hold func(string, []string) bool, words ...string) (s *site, h *holder, p *process, said *listener, page string) {
 		t.Helper()
 		h = new(holder)
 		s = newSite(t, world, h.wrap)
-		h.again(secondPage)
-		p, said = s.process(t, binary, words...), &listener{stopping: make(chan struct{})}
+		h.again(hold)
+		p, said = s.process(t, binary, words...), &listener{word: stopping, heard: make(chan struct{})}
 		p.Stderr = said
 		if err := p.Start(); err != nil {
 			t.Fatal(err)
@@ -104,17 +111,21 @@ func TestSignals(t *testing.T) {
 		if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
-		<-said.stopping
+		<-said.heard
 		return s, h, p, said, page
 	}
-	backfill := []string{"backfill", "--from", "2000-01-01", "--to", "2026-08-31"}
-	for name, words := range map[string]struct{ first, next []string }{
-		"sync": {[]string{"sync"}, []string{"sync"}}, "nightly": {[]string{"nightly"}, []string{"sync"}},
-		"serve": {[]string{"serve"}, []string{"sync"}}, "backfill": {backfill, backfill},
+	backfill := []string{"backfill", "--from", "2025-01-01", "--to", "2026-08-31"}
+	for name, words := range map[string]struct {
+		hold        func(string, []string) bool
+		first, next []string
+	}{
+		"sync": {secondPage, []string{"sync"}, []string{"sync"}}, "nightly": {secondPage, []string{"nightly"}, []string{"sync"}},
+		"serve": {secondPage, []string{"serve"}, []string{"sync"}}, "backfill": {secondPage, backfill, backfill},
+		"backfill, with its control total": {controlledPage, backfill, backfill},
 	} {
 		t.Run("TheFirstFinishesThePageInFlight/"+name, func(t *testing.T) {
 			t.Parallel()
-			s, h, p, said, page := signalled(t, words.first...)
+			s, h, p, said, page := signalled(t, words.hold, words.first...)
 			close(h.free)
 			if code := p.code(t); code != exitPartial || !strings.Contains(said.String(), "goes on from there") {
 				t.Errorf("exit %d\n%s", code, said)
@@ -131,9 +142,49 @@ func TestSignals(t *testing.T) {
 			}
 		})
 	}
+	t.Run("TheFirstEndsTheWaitForAnotherTry", func(t *testing.T) {
+		t.Parallel()
+		refused := make(chan struct{}, 100)
+		s := newSite(t, world, func(http.Handler) http.Handler {
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Retry-After", "250") // seconds
+				w.WriteHeader(http.StatusTooManyRequests)
+				refused <- struct{}{}
+			})
+		})
+		p, said := s.process(t, binary, "sync"), &listener{word: stopping, heard: make(chan struct{})}
+		p.Stderr = said
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-refused
+		if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if code := p.code(t); code != exitPartial || !strings.Contains(said.String(), "goes on from there") || !strings.Contains(said.String(), "and what comes after are left: stopped by terminated") {
+			t.Errorf("exit %d\n%s", code, said)
+		}
+		s.must(t, "verify")
+	})
+	t.Run("TheFirstEndsTheWaitForTheNextNight", func(t *testing.T) {
+		t.Parallel()
+		s := newSite(t, world, nil)
+		p, out := s.process(t, binary, "serve"), &listener{word: "COMPLETE", heard: make(chan struct{})}
+		p.Stdout = out
+		if err := p.Start(); err != nil {
+			t.Fatal(err)
+		}
+		<-out.heard
+		if err := p.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		if code := p.code(t); code != exitDone {
+			t.Errorf("exit %d\n%s", code, &p.stderr)
+		}
+	})
 	t.Run("TheSecondStopsAtOnce", func(t *testing.T) {
 		t.Parallel()
-		s, h, p, said, _ := signalled(t, "sync")
+		s, h, p, said, _ := signalled(t, secondPage, "sync")
 		if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 			t.Fatal(err)
 		}
