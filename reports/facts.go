@@ -9,6 +9,7 @@ import (
 	"math/big"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/shopspring/decimal"
@@ -28,6 +29,7 @@ type facts struct {
 	cutoffLen    int
 	straddling   []schema.Entry // all of those, or the first mostKept
 	rolled       []judged       // the judgements, as far as they were broken down
+	rolling      sync.Mutex     // of rolled
 	cards        []cardLine
 	cardNo       map[cardKey]int64   // as sheets number the cards
 	cardRow      map[cardKey]int     // on the sheet Cards

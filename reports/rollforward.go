@@ -397,20 +397,27 @@ func (f *facts) rollForwardCSV(ctx context.Context) table.Table {
 
 func (f *facts) judged(ctx context.Context) func(yield func(judged, error) bool) {
 	return func(yield func(judged, error) bool) {
-		for i, j := range f.Judgements {
-			if i == len(f.rolled) { // each is broken down once, for all formats
-				r, err := f.rollForward(ctx, j)
-				if err != nil {
-					yield(r, err)
-					return
-				}
-				f.rolled = append(f.rolled, r)
-			}
-			if !yield(f.rolled[i], nil) {
+		for i := range f.Judgements {
+			r, err := f.judgedAt(ctx, i)
+			if !yield(r, err) || err != nil {
 				return
 			}
 		}
 	}
+}
+
+// judgedAt is a judgement broken down, which is done once for all formats. They are asked for in order, by each format.
+func (f *facts) judgedAt(ctx context.Context, i int) (judged, error) {
+	f.rolling.Lock()
+	defer f.rolling.Unlock()
+	if i == len(f.rolled) {
+		r, err := f.rollForward(ctx, f.Judgements[i])
+		if err != nil {
+			return r, err
+		}
+		f.rolled = append(f.rolled, r)
+	}
+	return f.rolled[i], nil
 }
 
 func judgementWord(v schema.JudgementVerdict) table.Word {

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/tieout/tieout/reports/csv"
 	"github.com/tieout/tieout/reports/html"
 	"github.com/tieout/tieout/reports/table"
@@ -99,30 +101,41 @@ func write(ctx context.Context, dir string, in Input, formats []string) (m Manif
 		PeriodFrom: in.Period.From.UTC().Format(time.RFC3339Nano), PeriodTo: in.Period.To.UTC().Format(time.RFC3339Nano),
 		AsOfRun: in.AsOf.ID, CheckedBy: in.Reconciled.ID, Root: in.Root, Conclusion: word.Text, Files: []File{},
 	}
-	put := func(name string, fill func(w io.Writer) error) error {
+	put := func(files *[]File, name string, fill func(w io.Writer) error) error {
 		f, err := writeFile(filepath.Join(temp, name), fill)
-		m.Files = append(m.Files, f)
+		*files = append(*files, f)
 		return err
 	}
 	var beside []html.File
+	var tables, books []File
+	together, both := errgroup.WithContext(ctx) // the workbook and the CSV files
 	if slices.Contains(formats, "csv") {
-		for _, t := range facts.csvTables(ctx) {
-			name := t.Name + ".csv"
-			if err := put(name, func(w io.Writer) error { return csv.Write(ctx, w, t) }); err != nil {
-				return m, err
-			}
-			beside = append(beside, html.File{Name: name, Contents: plural(t.Len, "row", "rows")})
+		all := facts.csvTables(both)
+		for _, t := range all {
+			beside = append(beside, html.File{Name: t.Name + ".csv", Contents: plural(t.Len, "row", "rows")})
 		}
+		together.Go(func() error {
+			for _, t := range all {
+				if err := put(&tables, t.Name+".csv", func(w io.Writer) error { return csv.Write(both, w, t) }); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
 	}
 	if slices.Contains(formats, "xlsx") {
-		w := xlsx.Writer{TempDir: temp}
-		if err := put(workbookFile, func(out io.Writer) error { return w.Write(ctx, out, facts.workbook(ctx)) }); err != nil {
-			return m, err
-		}
 		beside = append(beside, html.File{Name: workbookFile, Contents: "the workpaper"})
+		book, w := facts.workbook(both), xlsx.Writer{TempDir: temp}
+		together.Go(func() error {
+			return put(&books, workbookFile, func(out io.Writer) error { return w.Write(both, out, book) })
+		})
 	}
+	if err := together.Wait(); err != nil {
+		return m, err
+	}
+	m.Files = slices.Concat(tables, books)
 	if slices.Contains(formats, "html") {
-		if err := put(pageFile, func(out io.Writer) error { return html.Write(ctx, out, facts.page(), beside) }); err != nil {
+		if err := put(&m.Files, pageFile, func(out io.Writer) error { return html.Write(ctx, out, facts.page(), beside) }); err != nil {
 			return m, err
 		}
 	}
