@@ -61,13 +61,21 @@ func (a *app) restoreCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			fmt.Fprintf(a.stdout, "restored %s from %s\n", c.LedgerPath, args[0])
-			writeCopy(a.stdout, r.Verification)
+			writeRestored(a.stdout, c.LedgerPath, args[0], r)
 			return nil
 		},
 	}
 	cmd.Flags().BoolVar(&force, "force", false, "also where the ledger in place has runs that the backup lacks, or cannot be read")
 	return cmd
+}
+
+// writeRestored prints what a restore did.
+func writeRestored(w io.Writer, path, backup string, r ledger.Restored) {
+	fmt.Fprintf(w, "restored %s from %s\n", path, backup)
+	if r.Upgraded > 0 {
+		fmt.Fprintf(w, "upgraded it on the way: the backup is of an older version of tieout (tables of version %d), and is as it was\n", r.Upgraded)
+	}
+	writeCopy(w, r.Verification)
 }
 
 // writeCopy prints what was found in a copy of a ledger.

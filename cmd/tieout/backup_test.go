@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/tieout/tieout/extract/sandbox"
+	"github.com/tieout/tieout/schema/ledger"
 )
 
 // TestBackup_WhileASyncRuns holds a sync at one of its requests, in a run of its own, and backs up meanwhile.
@@ -102,6 +103,19 @@ func TestBackup_AndRestoreSayWhatTheyDid(t *testing.T) {
 	for _, args := range [][]string{{"backup"}, {"backup", "a", "b"}, {"restore"}, {"restore", "a", "b"}} {
 		if code, _, _ := s.run(t, args...); code != exitUsage {
 			t.Errorf("%v: exit %d", args, code)
+		}
+	}
+}
+
+func TestRestore_SaysThatItUpgraded(t *testing.T) {
+	for version, want := range map[int]string{
+		0: "restored tieout.db from b.db\nverified ",
+		1: "restored tieout.db from b.db\nupgraded it on the way: the backup is of an older version of tieout (tables of version 1), and is as it was\nverified ",
+	} {
+		var out bytes.Buffer
+		writeRestored(&out, "tieout.db", "b.db", ledger.Restored{Upgraded: version})
+		if !strings.HasPrefix(out.String(), want) {
+			t.Errorf("%s", out.String())
 		}
 	}
 }

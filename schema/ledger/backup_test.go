@@ -45,6 +45,27 @@ func backup(t *testing.T, l *ledger.Ledger) string {
 	return path
 }
 
+// killedOwner is a ledger as an owner that was killed left it, with its last run in the -wal only; a backup without that run; and
+// the root with it.
+func killedOwner(t *testing.T) (path, good, root string) {
+	t.Helper()
+	l := fresh(t)
+	addRuns(t, l, 1)
+	good = backup(t, l)
+	raw(t, l.Path(), `PRAGMA wal_checkpoint(TRUNCATE)`)
+	addRuns(t, l, 1)
+	path = filepath.Join(t.TempDir(), "tieout.db")
+	for _, suffix := range []string{"", "-wal"} {
+		if err := os.WriteFile(path+suffix, read(t, l.Path()+suffix), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if len(read(t, path+"-wal")) == 0 {
+		t.Fatal("there is nothing in the log")
+	}
+	return path, good, mustRoot(t, l)
+}
+
 // files lists a folder.
 func files(t *testing.T, dir string) string {
 	t.Helper()
@@ -236,17 +257,58 @@ func TestRestore(t *testing.T) {
 		}
 	})
 	t.Run("OverWhatIsNotWrittenBackYetKeepsIt", func(t *testing.T) {
-		path := place(t)
-		l := filled(t, path, 1)
-		good := backup(t, l)
-		addRuns(t, l, 1) // in the -wal, since the ledger is open
-		root := mustRoot(t, l)
+		path, good, root := killedOwner(t)
 		r := restore(t, path, good, true)
 		if got := rootOf(t, r.Aside); got != root {
 			t.Errorf("kept %s, it was %s", got, root)
 		}
 		if got := files(t, filepath.Dir(path)); strings.Contains(got, "tieout.db-wal") {
 			t.Errorf("a log without its ledger: %s", got)
+		}
+	})
+	t.Run("OverALedgerThatIsOpenIsRefused", func(t *testing.T) {
+		path := place(t)
+		l := filled(t, path, 1)
+		good := backup(t, l)
+		addRuns(t, l, 1)
+		before := files(t, filepath.Dir(path))
+		if _, err := ledger.Restore(t.Context(), config(path), good, true); !errors.Is(err, ledger.ErrInUse) {
+			t.Error(err)
+		}
+		if got := files(t, filepath.Dir(path)); got != before {
+			t.Errorf("%s became %s", before, got)
+		}
+		addRuns(t, l, 1)
+		verify(t, l)
+	})
+	t.Run("WhereOnlyALogIsLeftNeverAppliesIt", func(t *testing.T) {
+		path, good, _ := killedOwner(t)
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+		log := read(t, path+"-wal")
+		r := restore(t, path, good, false)
+		verify(t, open(t, path))
+		kept := path + ".before-restore-20260831T070000Z-wal"
+		if r.Aside != "" || r.Root != rootOf(t, good) || string(read(t, kept)) != string(log) {
+			t.Errorf("%+v, beside %s", r, files(t, filepath.Dir(path)))
+		}
+	})
+	t.Run("OverTheDatabaseOfAnotherProgramIsNeverDone", func(t *testing.T) {
+		path := place(t)
+		raw(t, path, `CREATE TABLE bookmarks (url TEXT)`)
+		before := read(t, path)
+		_, err := ledger.Restore(t.Context(), config(path), backup(t, filled(t, place(t), 1)), true)
+		if !errors.Is(err, ledger.ErrForeign) || string(read(t, path)) != string(before) || files(t, filepath.Dir(path)) != "tieout.db" {
+			t.Errorf("%v, beside %s", err, files(t, filepath.Dir(path)))
+		}
+	})
+	t.Run("FromTheDatabaseOfAnotherProgramIsNeverDone", func(t *testing.T) {
+		other := place(t)
+		raw(t, other, `CREATE TABLE bookmarks (url TEXT)`)
+		path := place(t)
+		if _, err := ledger.Restore(t.Context(), config(path), other, true); !errors.Is(err, ledger.ErrForeign) || files(t, filepath.Dir(path)) != "" {
+			t.Errorf("%v, beside %s", err, files(t, filepath.Dir(path)))
 		}
 	})
 	t.Run("OverAnotherLedgerNeedsForce", func(t *testing.T) {

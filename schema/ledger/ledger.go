@@ -35,6 +35,9 @@ type Config struct {
 	Now      func() time.Time // the recorded clock; required
 	// Migrations are those of this program where it is nil. Others are for tests, of a ledger of another version.
 	Migrations fs.FS
+
+	disk  disk
+	older bool // read-only: a ledger of an older version is opened too
 }
 
 // ErrNotFound says that what was asked for is not in the ledger.
@@ -57,6 +60,10 @@ type Ledger struct {
 	now   func() time.Time
 	path  string
 	files fs.FS // the migrations
+	disk  disk
+
+	version, newest int // of the tables, as they are and as this program has them, where it was opened for reading
+	older           bool
 
 	writing sync.Mutex // held by whoever writes, and for what follows
 	first   *firstLoad // nil: all indexes are there
@@ -86,7 +93,7 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 	if err != nil {
 		return nil, err
 	}
-	l := &Ledger{now: c.Now, path: path, files: c.Migrations}
+	l := &Ledger{now: c.Now, path: path, files: c.Migrations, disk: c.disk, older: c.older}
 	if l.files == nil {
 		if l.files, err = migrations.SQLite(); err != nil {
 			return nil, err
@@ -228,13 +235,16 @@ func migrate(ctx context.Context, db *sql.DB, path string, files fs.FS) error {
 
 // keep copies a ledger. A copy that is there already is of an upgrade that did not succeed, and holds the same.
 func keep(ctx context.Context, from, path string) error {
-	file, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // its mode is 0600, and SQLite keeps it
+	err := removeStale(path)
 	if err != nil {
 		return err
 	}
-	temp := file.Name()
-	if err := errors.Join(file.Close(), vacuumInto(ctx, from, temp), syncFile(temp)); err != nil {
-		return errors.Join(err, removeFile(temp))
+	temp, err := hidden(path)
+	if err != nil {
+		return err
+	}
+	if err := errors.Join(vacuumInto(ctx, from, temp), syncFile(temp)); err != nil {
+		return errors.Join(err, removeHidden(temp))
 	}
 	return errors.Join(os.Rename(temp, path), syncFolder(path))
 }
@@ -249,6 +259,7 @@ func (l *Ledger) checkVersion(ctx context.Context) error {
 		return err
 	}
 	version, err := tablesVersion(ctx, l.read)
+	l.version, l.newest = version, len(names)
 	switch {
 	case cannotOpen(err):
 		return fmt.Errorf("%w: %w", errBeside, err)
@@ -256,7 +267,7 @@ func (l *Ledger) checkVersion(ctx context.Context) error {
 		return err
 	case version > len(names):
 		return ErrNewer
-	case version < len(names):
+	case version < len(names) && !l.older:
 		return ErrOlder
 	}
 	return nil

@@ -23,7 +23,12 @@ import (
 	"github.com/tieout/tieout/schema/money"
 )
 
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+func TestMain(m *testing.M) {
+	if words := os.Getenv(child); words != "" {
+		beChild(words)
+	}
+	goleak.VerifyTestMain(m)
+}
 
 var now = time.Date(2026, 8, 31, 7, 0, 0, 0, time.UTC)
 

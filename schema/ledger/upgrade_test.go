@@ -49,7 +49,7 @@ func TestMigrate(t *testing.T) {
 			t.Fatal("it was upgraded")
 		}
 		for _, file := range []string{path, copied} {
-			if v, err := verifyFile(t.Context(), file, l.now); err != nil || v.Commits != 1 {
+			if v, err := verifyFile(t.Context(), Config{Now: l.now}, file); err != nil || v.Commits != 1 {
 				t.Errorf("%s: %+v, %v", file, v, err)
 			}
 		}
@@ -65,7 +65,7 @@ func TestMigrate(t *testing.T) {
 		if err != nil || info.Mode().Perm() != 0o600 {
 			t.Fatalf("%v %v", info, err)
 		}
-		if v, err := verifyFile(t.Context(), copied, l.now); err != nil || v.Commits != 1 {
+		if v, err := verifyFile(t.Context(), Config{Now: l.now}, copied); err != nil || v.Commits != 1 {
 			t.Errorf("the copy: %+v, %v", v, err)
 		}
 		left, err := filepath.Glob(filepath.Join(filepath.Dir(path), ".*"))
