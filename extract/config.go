@@ -58,8 +58,6 @@ type Issuer struct {
 	// Scope names the settings that decide which of the provider's rows a source asks for; nil: there are none. The account
 	// that a credential belongs to is not among them, since a credential does not say it.
 	Scope func(Config) schema.Scope
-	// PerWindow is how many requests a walk over a window of transactions makes beside its pages; nil: none.
-	PerWindow func(Config) int
 }
 
 // Size is the page size of a list: the configured one, at most the list's largest.

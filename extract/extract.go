@@ -38,6 +38,20 @@ type Extractor interface {
 	Pages(ctx context.Context, s schema.Stream, w schema.Window, from Cursor) iter.Seq2[Page, error]
 }
 
+// Planner is the optional ability to say what requests a walk makes. A walk of an extractor without it reads one list and makes
+// no requests beside its pages.
+type Planner interface {
+	// Plan says what a walk makes from a cursor on. It asks for nothing, and takes a cursor that it cannot read for the start.
+	Plan(s schema.Stream, w schema.Window, from Cursor) Requests
+}
+
+// Requests are those of a walk, as far as they are known before it.
+type Requests struct {
+	Lists  int // that are read to the end of the walk, with the one that it stands in; each has a page at least
+	Beside int // beside pages, such as control totals
+	Times  int // how many of the lists of a whole walk bring the same row
+}
+
 // Fetcher is the optional ability to read by id: the streams utilization and balances (a request a card), and rows of
 // transactions that are still pending. The ids come from the ledger, so pipeline supplies them. A transaction that the
 // provider no longer knows is in Page.Missing; any other id that it does not know puts a Doubt on the last page, and where

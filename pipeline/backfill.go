@@ -2,9 +2,10 @@ package pipeline
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
+	"slices"
 
 	"github.com/tieout/tieout/schema"
 )
@@ -18,16 +19,21 @@ func (p *Pipeline) Backfill(ctx context.Context, w schema.Window) (ReadResult, e
 	if err != nil {
 		return ReadResult{}, err
 	}
-	before, err := p.unfinished(ctx, asked)
+	parts, err := p.parts(ctx, asked, w)
 	if err != nil {
 		return ReadResult{}, fmt.Errorf("backfill %s: %w", w, err)
 	}
-	run, err := p.Ledger.StartRun(ctx, p.newRun(schema.BackfillRun, asked))
-	if err != nil {
+	run, settings := p.newRun(schema.BackfillRun, asked), p.settings()
+	settings.Backfill = map[string]int64{}
+	for source, part := range parts {
+		settings.Backfill[source] = part.after
+	}
+	run.Parameters = settings.encode()
+	if run, err = p.Ledger.StartRun(ctx, run); err != nil {
 		return ReadResult{}, fmt.Errorf("start backfill: %w", err)
 	}
 	return p.read(ctx, run, ReadResult{RunID: run.ID}, func(ctx context.Context, run schema.Run, s Source) []streamOutcome {
-		return p.backfillSource(ctx, run, s, w, before)
+		return p.backfillSource(ctx, run, s, parts[s.Name])
 	})
 }
 
@@ -42,32 +48,24 @@ func (p *Pipeline) toNow(w schema.Window) (schema.Window, error) {
 }
 
 // backfillSource reads the cards, which entries refer to, and the transactions of the range, window by window.
-func (p *Pipeline) backfillSource(ctx context.Context, run schema.Run, s Source, w schema.Window, before earlier) []streamOutcome {
+func (p *Pipeline) backfillSource(ctx context.Context, run schema.Run, s Source, part part) []streamOutcome {
 	return p.eachStream(ctx, s, func(stream schema.Stream) streamOutcome {
 		switch stream {
 		case schema.Cards:
 			return p.walk(ctx, run, s, stream, p.snapshot())
 		case schema.Transactions:
-			return p.backfillWindows(ctx, run, s, w, before)
+			return p.backfillWindows(ctx, run, s, part)
 		}
 		return streamOutcome{StreamResult: StreamResult{}}
 	})
 }
 
-// backfillWindows reads each window that an unfinished backfill of the same range did not read whole.
-func (p *Pipeline) backfillWindows(ctx context.Context, run schema.Run, s Source, w schema.Window, before earlier) streamOutcome {
-	read, err := p.readBefore(ctx, s, before.runs)
-	if err != nil {
-		return failed(schema.Transactions, err)
-	}
-	v, err := p.volume(ctx, s, before.asOf)
-	if err != nil {
-		return failed(schema.Transactions, err)
-	}
-	all := v.windows(s, w)
+// backfillWindows reads each window that was not read whole before.
+func (p *Pipeline) backfillWindows(ctx context.Context, run schema.Run, s Source, part part) streamOutcome {
+	all := part.windows
 	result := streamOutcome{StreamResult: StreamResult{Stream: schema.Transactions, Verdict: schema.VerdictComplete}}
 	for i, one := range all {
-		if _, ok := read[one]; ok {
+		if part.read[one] {
 			continue
 		}
 		if err := ctx.Err(); err != nil {
@@ -98,124 +96,94 @@ func (p *Pipeline) left(o streamOutcome, windows, of int) streamOutcome {
 	return o
 }
 
-// earlier are the backfills of a range since the last one that was brought to its end.
-type earlier struct {
-	runs map[int64]bool
-	// asOf is the run before all of them, which knew what decides the windows: one that goes on has those of the first.
-	asOf int64
+// undertaking is the backfill of a range of one source, over all the runs that it takes.
+type undertaking struct {
+	// after is the run before the first of them, which knew what decides the windows: one that goes on has those of the first.
+	// It tells undertakings apart.
+	after int64
+	runs  map[int64]bool
+	ended bool // its latest run was complete
 }
 
-func (p *Pipeline) unfinished(ctx context.Context, w schema.Window) (earlier, error) {
-	runs, err := p.Ledger.Runs(ctx, 0)
+// part is what a backfill has to do for one source.
+type part struct {
+	after   int64
+	windows []schema.Window
+	read    map[schema.Window]bool // of them, whole, by earlier runs of the undertaking
+}
+
+// left says whether there is a window to read.
+func (p part) left() bool { return len(p.read) < len(p.windows) }
+
+// parts divides a range, as it was asked for, among the sources. A source whose undertaking has windows left goes on with it, and
+// one that has come to the end of the same undertaking waits for the others. All else begins a new one.
+func (p *Pipeline) parts(ctx context.Context, asked, w schema.Window) (map[string]part, error) {
+	before, latest, err := p.undertakings(ctx, asked)
 	if err != nil {
-		return earlier{}, err
+		return nil, err
 	}
-	all := earlier{runs: map[int64]bool{}}
-	if len(runs) > 0 {
-		all.asOf = runs[0].ID
+	all, under := map[string]part{}, map[int64]bool{}
+	for _, s := range p.Sources {
+		if u, ok := before[s.Name]; ok {
+			if all[s.Name], err = p.part(ctx, s, w, u); err != nil {
+				return nil, err
+			}
+			under[u.after] = under[u.after] || !u.ended && all[s.Name].left()
+		}
 	}
-	for _, r := range runs { // newest first
-		if r.Kind != schema.BackfillRun || !r.Period.From.Equal(w.From) || !r.Period.To.Equal(w.To) {
+	for _, s := range p.Sources {
+		if one, ok := all[s.Name]; ok && under[one.after] {
 			continue
 		}
-		if r.Status == schema.Complete {
-			break
-		}
-		all.runs[r.ID], all.asOf = true, r.ID-1
-	}
-	return all, nil
-}
-
-// readBefore are the windows of a source that some runs read whole, with the pages of each.
-func (p *Pipeline) readBefore(ctx context.Context, s Source, runs map[int64]bool) (map[schema.Window]int64, error) {
-	all := map[schema.Window]int64{}
-	for c, err := range p.View(0).Completeness.Completeness(ctx) {
-		if err != nil {
+		if all[s.Name], err = p.part(ctx, s, w, undertaking{after: latest}); err != nil {
 			return nil, err
 		}
-		if c.Source == s.Name && c.Stream == schema.Transactions && c.Scope == s.Scope && c.Verdict == schema.VerdictComplete && runs[c.Run] {
-			all[c.Window] = c.Pages
-		}
 	}
 	return all, nil
 }
 
-// Plan is what a backfill would ask for.
-type Plan struct {
-	From    time.Time    `json:"from"`
-	To      time.Time    `json:"to"`
-	Sources []SourcePlan `json:"sources"`
-}
-
-// SourcePlan is the part of one source.
-type SourcePlan struct {
-	Source   string        `json:"source"`
-	Windows  int           `json:"windows"`
-	Done     int           `json:"done"`     // of them, by an earlier backfill of this range that was not brought to its end
-	Requests int64         `json:"requests"` // of those that are left, and of the list of cards
-	Exact    bool          `json:"exact"`    // every list that is left was read before; else some are estimated
-	Time     time.Duration `json:"-"`        // at the configured pace
-	Seconds  int64         `json:"seconds"`
-}
-
-// PlanBackfill says what Backfill would ask for, and asks for nothing. A list that was read before is expected to have as many
-// pages as then. Any other has the rows that the ledger knows, and on days that were not read as many as on others.
-func (p *Pipeline) PlanBackfill(ctx context.Context, w schema.Window) (Plan, error) {
-	asked := w
-	w, err := p.toNow(asked)
+// undertakings finds the latest undertaking of a range of each source, and the latest run.
+func (p *Pipeline) undertakings(ctx context.Context, w schema.Window) (all map[string]undertaking, latest int64, err error) {
+	runs, err := p.Ledger.Runs(ctx, 0)
 	if err != nil {
-		return Plan{}, err
+		return nil, 0, err
 	}
-	before, err := p.unfinished(ctx, asked)
-	if err != nil {
-		return Plan{}, fmt.Errorf("plan backfill %s: %w", w, err)
-	}
-	plan := Plan{From: w.From, To: w.To, Sources: []SourcePlan{}}
-	for _, s := range p.Sources {
-		one, err := p.planSource(ctx, s, w, before)
-		if err != nil {
-			return plan, fmt.Errorf("plan backfill %s (%s): %w", w, s.Name, err)
-		}
-		plan.Sources = append(plan.Sources, one)
-	}
-	return plan, nil
-}
-
-func (p *Pipeline) planSource(ctx context.Context, s Source, w schema.Window, before earlier) (SourcePlan, error) {
-	done, err := p.readBefore(ctx, s, before.runs)
-	if err != nil {
-		return SourcePlan{}, err
-	}
-	pages, cards := map[schema.Window]int64{}, int64(0) // as read last
-	for c, err := range p.View(0).Completeness.Completeness(ctx) {
-		switch {
-		case err != nil:
-			return SourcePlan{}, err
-		case c.Source != s.Name || c.Scope != s.Scope || c.Verdict != schema.VerdictComplete:
-		case c.Stream == schema.Cards:
-			cards = c.Pages
-		case c.Stream == schema.Transactions:
-			pages[c.Window] = c.Pages
-		}
-	}
-	v, err := p.volume(ctx, s, before.asOf)
-	if err != nil {
-		return SourcePlan{}, err
-	}
-	plan := SourcePlan{Source: s.Name, Requests: max(cards, 1), Exact: cards > 0}
-	for _, one := range v.windows(s, w) {
-		plan.Windows++
-		if _, ok := done[one]; ok {
-			plan.Done++
+	all = map[string]undertaking{}
+	for _, r := range runs { // newest first
+		latest = max(latest, r.ID)
+		var recorded settings
+		if r.Kind != schema.BackfillRun || !r.Period.From.Equal(w.From) || !r.Period.To.Equal(w.To) || json.Unmarshal([]byte(r.Parameters), &recorded) != nil {
 			continue
 		}
-		n, known := pages[one]
-		if !known {
-			plan.Exact, n = false, v.of(s, one)
+		for source, after := range recorded.Backfill {
+			u, ok := all[source]
+			if !ok {
+				u = undertaking{after: after, runs: map[int64]bool{}, ended: r.Status == schema.Complete}
+				all[source] = u
+			}
+			if u.after == after {
+				u.runs[r.ID] = true
+			}
 		}
-		plan.Requests += n + int64(s.PerWindow)
 	}
-	plan.Time = time.Duration(plan.Requests) * s.Pace
-	plan.Seconds = int64(plan.Time / time.Second)
-	return plan, nil
+	return all, latest, nil
+}
+
+// part is what an undertaking has for a source.
+func (p *Pipeline) part(ctx context.Context, s Source, w schema.Window, u undertaking) (part, error) {
+	v, err := p.volume(ctx, s, u.after)
+	if err != nil {
+		return part{}, err
+	}
+	one := part{after: u.after, windows: v.windows(s, w), read: map[schema.Window]bool{}}
+	for c, err := range p.View(0).Completeness.Completeness(ctx) {
+		if err != nil {
+			return part{}, err
+		}
+		if c.Source == s.Name && c.Stream == schema.Transactions && c.Scope == s.Scope && c.Verdict == schema.VerdictComplete &&
+			u.runs[c.Run] && slices.Contains(one.windows, c.Window) {
+			one.read[c.Window] = true
+		}
+	}
+	return one, nil
 }

@@ -34,9 +34,8 @@ type Source struct {
 	BalanceUnit  reconcile.BalanceUnit // empty: auto
 
 	// What a plan of requests rests on.
-	Pace      time.Duration // from one request to the next
-	PageSize  int           // rows of a page of transactions; 0: unknown
-	PerWindow int           // requests of a walk over a window beside its pages
+	Pace     time.Duration // from one request to the next
+	PageSize int           // rows of a page of transactions; 0: unknown
 }
 
 // Config is what a Pipeline needs. Every field is required unless its comment says otherwise.

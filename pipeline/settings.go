@@ -14,10 +14,15 @@ type settings struct {
 	Parameters []reports.Parameter     `json:"parameters"`
 	Checks     reconcile.Config        `json:"checks"`
 	Scopes     map[string]schema.Scope `json:"scopes"` // of the sources, by name
+
+	// Backfill is, of a backfill and by source, the run before the undertaking that it is part of: see undertaking.
+	Backfill map[string]int64 `json:"backfill,omitempty"`
 }
 
 // settings are those of today.
-func (p *Pipeline) settings() settings { return settings{p.Parameters, p.Checks, p.scopes} }
+func (p *Pipeline) settings() settings {
+	return settings{Parameters: p.Parameters, Checks: p.Checks, Scopes: p.scopes}
+}
 
 // encode is what a run records. Nothing in settings can fail to be encoded.
 func (s settings) encode() string {

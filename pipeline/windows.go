@@ -116,6 +116,7 @@ func (v volume) windows(s Source, w schema.Window) []schema.Window {
 		return []schema.Window{w}
 	}
 	months := w.To.Sub(w.From) > wholeDays*24*time.Hour
+	times := int64(s.requests(schema.Transactions, w, "").Times)
 	var all []schema.Window
 	var rows int64
 	from := w.From
@@ -123,7 +124,7 @@ func (v volume) windows(s Source, w schema.Window) []schema.Window {
 		next := v.dayAfter(day, w.To)
 		more := v.on(schema.Window{From: day, To: next})
 		month := months && day.In(v.zone).Month() != from.In(v.zone).Month()
-		if day.After(from) && (month || v.pages(rows+more) > windowPages) {
+		if day.After(from) && (month || times*v.pages(rows+more) > windowPages) {
 			all = append(all, schema.Window{From: from, To: day})
 			from, rows = day, 0
 		}

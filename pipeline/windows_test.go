@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/tieout/tieout/extract"
 	"github.com/tieout/tieout/pipeline"
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/ledger"
@@ -22,6 +23,16 @@ func (i *issuer) asked() []string {
 		all = append(all, window)
 	}
 	return slices.Compact(all)
+}
+
+// twice is an issuer with two lists that each bring every row, and a control total.
+type twice struct{ *issuer }
+
+func (twice) Plan(s schema.Stream, _ schema.Window, _ extract.Cursor) extract.Requests {
+	if s == schema.Cards {
+		return extract.Requests{Lists: 2, Times: 1}
+	}
+	return extract.Requests{Lists: 2, Beside: 1, Times: 2}
 }
 
 // TestBackfill_CutsByPages reads rows that come every three hours, one on a page: 25 days have the 200 pages that a window may.
@@ -84,6 +95,21 @@ func TestBackfill_CutsByPages(t *testing.T) {
 			}
 		})
 	}
+	t.Run("EveryRowComesTwice", func(t *testing.T) {
+		l := fresh(t)
+		p := on(t, l, &issuer{rows: rows}, now)
+		p.Sources[0].Start = rows[0].at
+		sync(t, p)
+		p.Sources[0].PageSize, p.Sources[0].Extractor = 1, twice{&issuer{rows: rows}}
+		plan, err := p.PlanBackfill(t.Context(), w)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// Twelve days have 200 pages, all of which but the last day's are known; and there are two lists of cards.
+		if s := plan.Sources[0]; s.Windows != 2+3+3+3 || s.Least != 11*3+2 || s.Requests < 2*8*110 || s.Requests > 2*8*111+11+2 {
+			t.Errorf("planned %+v", s)
+		}
+	})
 	t.Run("OneThatGoesOnHasTheWindowsOfTheFirst", func(t *testing.T) {
 		l := fresh(t)
 		p := on(t, l, &issuer{rows: rows[860:]}, now)

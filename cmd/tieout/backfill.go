@@ -78,18 +78,18 @@ func (a *app) planBackfill(ctx context.Context, p *pipeline.Pipeline, w schema.W
 
 func writePlan(w io.Writer, plan pipeline.Plan) {
 	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(t, "source\twindows\tread already\trequests\ttime")
+	fmt.Fprintln(t, "source\twindows\tread already\trequests, at least\texpected\ttime")
 	estimated := false
 	for _, s := range plan.Sources {
 		about := ""
 		if !s.Exact {
 			about, estimated = "about ", true
 		}
-		fmt.Fprintf(t, "%s\t%d\t%d\t%s%d\t%s%s\n", s.Source, s.Windows, s.Done, about, s.Requests, about, s.Time.Round(time.Second))
+		fmt.Fprintf(t, "%s\t%d\t%d\t%d\t%s%d\t%s%s\n", s.Source, s.Windows, s.Done, s.Least, about, s.Requests, about, s.Time.Round(time.Second))
 	}
 	t.Flush()
 	if estimated {
-		fmt.Fprintln(w, "about: days that were not read before are taken to have as many rows as the ledger knows of others; at least one page a window")
+		fmt.Fprintln(w, "about: days that were not read before are taken to have as many rows as the ledger knows of others; at least: one page for each list of a window")
 	}
 }
 

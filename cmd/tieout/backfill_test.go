@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"sync"
 	"testing"
@@ -74,7 +75,12 @@ func TestBackfill_OfThreeYears(t *testing.T) {
 			if source == "bitnob-main" { // has no filter by time
 				windows = 1
 			}
-			if p.Windows != windows || p.Done != 0 || p.Exact || p.Requests < int64(windows) {
+			// A window of Slash is four lists, two of which have a control total; its cards are two lists.
+			least := map[string]int64{"slash-main": 36*6 + 2}[source]
+			if least == 0 {
+				least = int64(windows) + 1
+			}
+			if p.Windows != windows || p.Done != 0 || p.Exact || p.Least != least || p.Requests != least {
 				t.Errorf("%+v", p)
 			}
 		}
@@ -90,14 +96,16 @@ func TestBackfill_OfThreeYears(t *testing.T) {
 			}
 			s.must(t, "verify")
 		}
-		done := 0
-		for _, p := range s.plan(t, days...) {
+		done, plan := 0, s.plan(t, days...)
+		for _, p := range plan {
 			done += p.Done
 		}
 		if done == 0 {
 			t.Error("nothing counts as read already")
 		}
+		requests.since()
 		k.run(t, -1, 0, binary, args...)
+		sameAsPlanned(t, plan, requests.since())
 		if diff := cmp.Diff(string(undisturbed.ledgerRows(t)), string(s.ledgerRows(t))); diff != "" {
 			t.Errorf("undisturbed (-) and killed (+):\n%s", diff)
 		}
@@ -107,9 +115,10 @@ func TestBackfill_OfThreeYears(t *testing.T) {
 		requests.since()
 		plan := s.plan(t, days...)
 		s.must(t, append([]string{"backfill"}, days...)...)
-		for source, n := range requests.since() {
-			if p := plan[source]; !p.Exact || p.Requests != n || p.Done != 0 {
-				t.Errorf("%s: asked %d times, and planned %+v", source, n, p)
+		sameAsPlanned(t, plan, requests.since())
+		for _, p := range plan {
+			if !p.Exact || p.Done != 0 {
+				t.Errorf("%+v", p)
 			}
 		}
 	})
@@ -128,6 +137,94 @@ func TestBackfill_OfThreeYears(t *testing.T) {
 	})
 }
 
+// sameAsPlanned compares a plan with what was asked.
+func sameAsPlanned(t *testing.T, plan map[string]pipeline.SourcePlan, asked map[string]int64) {
+	t.Helper()
+	planned := map[string]int64{}
+	for source, p := range plan {
+		if planned[source] = p.Requests; p.Least > p.Requests || p.Least == 0 {
+			t.Errorf("%+v", p)
+		}
+	}
+	if diff := cmp.Diff(planned, asked); diff != "" {
+		t.Errorf("planned (-) and asked (+):\n%s", diff)
+	}
+}
+
+// TestBackfill_FirstAsksForWhatItPlanned is of a world whose windows have a page each, of which nothing is known.
+func TestBackfill_FirstAsksForWhatItPlanned(t *testing.T) {
+	t.Parallel()
+	requests := &asked{count: map[string]int64{}}
+	s := newSite(t, sandbox.Config{Seed: 4, Cards: 12, Transactions: 160, Months: 12}, requests.wrap)
+	days := []string{"--from", "2025-09-01", "--to", "2026-08-31"}
+	text := s.must(t, append([]string{"backfill", "--dry-run"}, days...)...)
+	if want := regexp.MustCompile(`slash-main +12 +0 +74 +about 74 +about [0-9]+s`); !want.MatchString(text) {
+		t.Errorf("it says\n%s", text)
+	}
+	plan := s.plan(t, days...)
+	if n := requests.since(); len(n) > 0 {
+		t.Errorf("a plan asked %v", n)
+	}
+	s.must(t, append([]string{"backfill"}, days...)...)
+	sameAsPlanned(t, plan, requests.since())
+}
+
+// TestBackfill_OfOneSourceKeepsWhatOthersHaveLeft brings one source of a backfill that was not finished to its end, by itself.
+func TestBackfill_OfOneSourceKeepsWhatOthersHaveLeft(t *testing.T) {
+	t.Parallel()
+	requests := &asked{count: map[string]int64{}}
+	s := newSite(t, sandbox.Config{Seed: 4, Cards: 12, Transactions: 160, Months: 12}, requests.wrap)
+	s.edit(t, "    provider: slash\n", "    provider: slash\n    max_requests: 40\n")
+	s.edit(t, "    provider: bill\n", "    provider: bill\n    max_requests: 5\n")
+	days := []string{"--from", "2025-09-01", "--to", "2026-08-31"}
+	all := append([]string{"backfill"}, days...)
+	if code, _, stderr := s.run(t, all...); code != exitPartial {
+		t.Fatalf("exit %d\n%s", code, stderr)
+	}
+	s.edit(t, "    max_requests: 5\n", "")
+	s.edit(t, "    max_requests: 40\n", "")
+	s.must(t, append(all, "--source", "bill-main")...)
+	requests.since()
+	done := map[string]int{}
+	plan := s.plan(t, days...)
+	for source, p := range plan {
+		done[source] = p.Done
+	}
+	if diff := cmp.Diff(map[string]int{"bill-main": 12, "slash-main": 6, "whop-main": 12, "bitnob-main": 1}, done); diff != "" {
+		t.Errorf("windows that are read already, want - and got +:\n%s", diff)
+	}
+	s.must(t, all...)
+	sameAsPlanned(t, plan, requests.since())
+	for _, p := range s.plan(t, days...) { // it has come to its end, and the next begins a new one
+		if p.Done != 0 {
+			t.Errorf("%+v", p)
+		}
+	}
+}
+
+// TestBackfill_OfSourcesOneByOneComesToItsEnd finishes a backfill by its single sources: the next reads all again.
+func TestBackfill_OfSourcesOneByOneComesToItsEnd(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sandbox.Config{Seed: 4, Cards: 12, Transactions: 160, Months: 12}, nil)
+	s.edit(t, "    provider: slash\n", "    provider: slash\n    max_requests: 40\n")
+	days := []string{"--from", "2025-09-01", "--to", "2026-08-31"}
+	all := append([]string{"backfill"}, days...)
+	left := func() (done int) {
+		for _, p := range s.plan(t, days...) {
+			done += p.Done
+		}
+		return done
+	}
+	if code, _, stderr := s.run(t, all...); code != exitPartial || left() == 0 {
+		t.Fatalf("exit %d\n%s", code, stderr)
+	}
+	s.edit(t, "    max_requests: 40\n", "")
+	s.must(t, append(all, "--source", "slash-main")...)
+	if done := left(); done != 0 {
+		t.Errorf("%d windows count as read already after all sources came to their end", done)
+	}
+}
+
 func TestBackfill_PastItsBudgetGoesOnNextTime(t *testing.T) {
 	requests := &asked{count: map[string]int64{}}
 	s := newSite(t, sandbox.Config{Seed: 4, Cards: 12, Transactions: 1200, Months: 36}, requests.wrap)
@@ -138,12 +235,13 @@ func TestBackfill_PastItsBudgetGoesOnNextTime(t *testing.T) {
 	runs := 0
 	for code := exitPartial; code == exitPartial; runs++ {
 		var stderr string
+		planned := s.plan(t, days[1:]...)["slash-main"].Requests
 		code, _, stderr = s.run(t, days...)
 		if code == exitPartial && (!strings.Contains(stderr, "40 requests (max_requests)") || !strings.Contains(stderr, "windows are left")) {
 			t.Fatalf("run %d:\n%s", runs, stderr)
 		}
-		if n := requests.since()["slash-main"]; n > 40 {
-			t.Errorf("run %d asked %d times", runs, n)
+		if n := requests.since()["slash-main"]; n != min(40, planned) {
+			t.Errorf("run %d asked %d times, and %d requests were left", runs, n, planned)
 		}
 		if code != exitPartial && code != exitDone || runs > 20 {
 			t.Fatalf("run %d: exit %d\n%s", runs, code, stderr)

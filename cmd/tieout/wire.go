@@ -148,9 +148,6 @@ func (a *app) source(c Config, s SourceConfig, pace *transport.Pace) (pipeline.S
 		if issuer.Provider == s.Provider {
 			source.FullScan, source.PageSize = issuer.FullScan, issuer.Size(settings, schema.Transactions)
 			source.Pace = time.Duration(float64(time.Second) / pace.PerSecond())
-			if issuer.PerWindow != nil {
-				source.PerWindow = issuer.PerWindow(settings)
-			}
 			if issuer.Scope != nil {
 				source.Scope = issuer.Scope(settings)
 			}

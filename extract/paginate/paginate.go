@@ -189,6 +189,15 @@ func (w Walk[S]) decode(c extract.Cursor) (Place[S], error) {
 	return p, nil
 }
 
+// List is which list of a walk a cursor stands in; 0 where it cannot be read.
+func List(c extract.Cursor) int {
+	var p Place[json.RawMessage]
+	if json.Unmarshal([]byte(c), &p) != nil || p.List < 0 {
+		return 0
+	}
+	return p.List
+}
+
 func (w Walk[S]) encode(p Place[S], last bool) (extract.Cursor, error) {
 	if last {
 		return "", nil

@@ -31,7 +31,6 @@ func Issuer() extract.Issuer {
 		Scope: func(c extract.Config) schema.Scope {
 			return schema.NewScope(map[string]string{"categories": strings.Join(chosen(c), ","), "legal_entity": c.LegalEntity})
 		},
-		PerWindow: func(c extract.Config) int { return len(chosen(c)) }, // the control total of each
 	}
 }
 
@@ -129,6 +128,20 @@ func (x *source) Pages(ctx context.Context, s schema.Stream, w schema.Window, fr
 		return paginate.Refuse(x.config.Source, s, "Slash has no such stream")
 	}
 	return walk.From(ctx, from)
+}
+
+// Plan counts the lists of Pages, and a control total at the end of each list by date. Where a control total does not agree
+// more is asked, which nobody can know before.
+func (x *source) Plan(s schema.Stream, w schema.Window, from extract.Cursor) extract.Requests {
+	list := paginate.List(from)
+	if s != schema.Transactions {
+		return extract.Requests{Lists: max(2-list, 1), Times: 1}
+	}
+	passes := x.passes(w)
+	done := (list + passes - 1) / passes // categories whose list by date lies behind
+	return extract.Requests{
+		Lists: max(passes*len(x.categories)-list, 1), Beside: max(len(x.categories)-done, 0), Times: passes,
+	}
 }
 
 // passes is the number of lists of a category. Without a lower bound the first holds everything.
