@@ -49,6 +49,7 @@ type Alert struct {
 	channel string
 	zone    *time.Location
 	news    []string // what of it was not told yet, as keys; none: it need not be told
+	notRun  bool     // the night could not begin
 }
 
 // AlertFailure is one thing that went wrong.
@@ -106,12 +107,20 @@ func (p *Pipeline) Alert(ctx context.Context, rules AlertRules, night NightlyRes
 		return a, false, err
 	}
 	// Another ledger's news are others, though its runs have the same numbers.
-	key := []string{p.Entity, rules.Channel, runs[len(runs)-1].StartedAt.UTC().Format(time.RFC3339Nano)}
+	a.finish(runs[len(runs)-1].StartedAt)
+	return a, len(a.news) > 0, nil
+}
+
+// finish gives an alert its ID, by what is new in it since an instant, and its words.
+func (a *Alert) finish(since time.Time) {
+	key := []string{a.Entity, a.channel, since.UTC().Format(time.RFC3339Nano)}
 	sum := sha256.Sum256([]byte(strings.Join(append(key, a.news...), "\x1f")))
 	a.ID = hex.EncodeToString(sum[:12])
 	a.Subject, a.Text = printable(a.subject(), false), printable(a.text(), true)
-	return a, len(a.news) > 0, nil
 }
+
+// News are the news of an alert, as keys.
+func (a Alert) News() []string { return slices.Clone(a.news) }
 
 // toldAlert is an alert that a channel took.
 type toldAlert struct {
@@ -134,31 +143,50 @@ func toldBefore(runs []schema.Run, channel string) []toldAlert {
 // silence says since when no night was complete, where that is too long.
 func (a *Alert) silence(runs []schema.Run, told []toldAlert, longest time.Duration) {
 	from := lastComplete(runs)
-	silent := a.At.Sub(from)
-	if silent <= longest {
+	times := a.silentSince(from, longest)
+	if times == 0 {
 		return
 	}
-	a.SilentFrom = &from
-	times := int64(silent / longest)
 	due := from.Add(time.Duration(times) * longest)
 	for _, t := range told {
 		if t.SilentFrom != nil && t.SilentFrom.Equal(from) && !t.at.Before(due) {
 			return
 		}
 	}
+	a.silenceIsNews(from, times)
+}
+
+// silentSince notes a silence, and says how often it has lasted as long as it may; 0: there is none.
+func (a *Alert) silentSince(from time.Time, longest time.Duration) (times int64) {
+	silent := a.At.Sub(from)
+	if silent <= longest {
+		return 0
+	}
+	a.SilentFrom = &from
+	return int64(silent / longest)
+}
+
+func (a *Alert) silenceIsNews(from time.Time, times int64) {
 	a.news = append(a.news, fmt.Sprint("silence ", from.UnixMicro(), " ", times))
 }
 
 // SilentFrom is when the last complete night ended, where that is longer ago than longest; nil: it is not, or nothing ever ran.
 func (p *Pipeline) SilentFrom(ctx context.Context, longest time.Duration) (*time.Time, error) {
-	runs, err := p.Ledger.Runs(ctx, 0)
-	if err != nil || len(runs) == 0 {
+	from, err := p.LastComplete(ctx)
+	if err != nil || from.IsZero() || p.Now().Sub(from) <= longest {
 		return nil, err
 	}
-	if from := lastComplete(runs); p.Now().Sub(from) > longest {
-		return &from, nil
+	return &from, nil
+}
+
+// LastComplete is when the last complete night ended, or when the first run began where none was complete; zero: nothing ever
+// ran.
+func (p *Pipeline) LastComplete(ctx context.Context) (time.Time, error) {
+	runs, err := p.Ledger.Runs(ctx, 0)
+	if err != nil || len(runs) == 0 {
+		return time.Time{}, err
 	}
-	return nil, nil //nolint:nilnil // there is no silence
+	return lastComplete(runs), nil
 }
 
 // lastComplete is when the last complete night ended, or when the first run began where none was complete. runs are newest
@@ -201,7 +229,7 @@ func (p *Pipeline) failures(ctx context.Context, a *Alert, runs []schema.Run, si
 		}
 	}
 	if failure != nil && !recorded {
-		a.news = append(a.news, "failure "+failure.Error())
+		a.news = append(a.news, "failure "+withoutFigures(failure.Error()))
 	}
 	return nil
 }
@@ -341,7 +369,9 @@ func (a Alert) subject() string {
 	if a.SilentFrom != nil {
 		parts = append(parts, "no complete night since "+a.SilentFrom.In(a.zone).Format("2006-01-02"))
 	}
-	if n := len(a.Failures); n > 0 {
+	if a.notRun {
+		parts = append(parts, "the night could not run")
+	} else if n := len(a.Failures); n > 0 {
 		parts = append(parts, fmt.Sprintf("%s not read whole", count(n, "source", "sources")))
 		if a.Conclusion == "" && a.Status != "" {
 			parts[len(parts)-1] = "the night failed"
@@ -375,7 +405,11 @@ func (a Alert) text() string {
 		fmt.Fprintf(&b, "\nNo night has been complete since %s.\n", a.SilentFrom.In(a.zone).Format("2006-01-02 15:04 MST"))
 	}
 	if len(a.Failures) > 0 {
-		b.WriteString("\nNot read whole, and asked for again by the next run:\n")
+		if a.notRun {
+			b.WriteString("\nThe night could not run, and is due as long as it has not:\n")
+		} else {
+			b.WriteString("\nNot read whole, and asked for again by the next run:\n")
+		}
 		for _, f := range a.Failures {
 			source := f.Source
 			if source == "" {
@@ -397,7 +431,9 @@ func (a Alert) text() string {
 	if a.ReportDir != "" {
 		fmt.Fprintf(&b, "Report: %s\n", a.ReportDir)
 	}
-	fmt.Fprintf(&b, "Root of the hash chain: %s\n", a.Root)
+	if a.Root != "" {
+		fmt.Fprintf(&b, "Root of the hash chain: %s\n", a.Root)
+	}
 	return b.String()
 }
 

@@ -36,6 +36,8 @@ type site struct {
 	world *sandbox.World
 	url   string
 	tune  func(*all.Config) // nil: the program as it is
+
+	migrations fs.FS // of another version of the program; nil: this one
 }
 
 // newSite serves a world; wrap, if not nil, stands between the product and the world.
@@ -67,7 +69,7 @@ func (s *site) run(t *testing.T, args ...string) (code int, stdout, stderr strin
 	var out, errs bytes.Buffer
 	args = append([]string{"--config", filepath.Join(s.dir, "tieout.yaml"), "--now", testNow.Format(time.RFC3339)}, args...)
 	a := newApp(&out, &errs, func(string) (string, bool) { return "", false })
-	a.tune = s.tune
+	a.tune, a.migrations = s.tune, s.migrations
 	return a.run(t.Context(), args), out.String(), errs.String()
 }
 

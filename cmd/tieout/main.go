@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"os"
 	"os/signal"
@@ -73,8 +74,9 @@ type app struct {
 	paces           map[string]*transport.Pace // by credential
 	tune            func(*all.Config)          // for tests: another way to the issuers, and no waiting
 	quiet, readOnly bool
-	ended           func() bool // who is stopped from now on is not told so
-	unrecorded      time.Time   // when somebody was told last and it could not be recorded; zero: never
+	ended           func() bool            // who is stopped from now on is not told so
+	migrations      fs.FS                  // for tests: of another version of the program
+	memory          map[string]*remembered // by ledger
 
 	progressMutex sync.Mutex
 	progress      progress

@@ -22,14 +22,24 @@ func (a *app) nightlyCommand() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			return a.withConfigured(cmd.Context(), nil, func(c Config, p *pipeline.Pipeline) error {
-				result, err := a.nightly(cmd.Context(), c, p, out)
-				if result.RunID != 0 {
-					if printErr := a.print(asJSON, result, func(w io.Writer) { writeNightly(w, result) }); printErr != nil {
-						return printErr
+			if err := a.mayWrite(); err != nil {
+				return err
+			}
+			ctx := cmd.Context()
+			return a.each(ctx, func(c Config) error {
+				began, err := a.forNight(ctx, c, func(c Config, p *pipeline.Pipeline) error {
+					result, err := a.nightly(ctx, c, p, out)
+					if result.RunID != 0 {
+						if printErr := a.print(asJSON, result, func(w io.Writer) { writeNightly(w, result) }); printErr != nil {
+							return printErr
+						}
 					}
+					return interrupted(ctx, nightlyError(result, err, severity))
+				})
+				if err != nil && !began && ctx.Err() == nil {
+					a.tellNotRun(ctx, c, err)
 				}
-				return interrupted(cmd.Context(), nightlyError(result, err, severity))
+				return err
 			})
 		},
 	}

@@ -80,10 +80,10 @@ func (c NotifyConfig) channels() (all []channel) {
 
 // nightly runs a night and tells of it; before it, of silence: the night may not end for hours.
 func (a *app) nightly(ctx context.Context, c Config, p *pipeline.Pipeline, out string) (pipeline.NightlyResult, error) {
-	a.tellSilence(ctx, c.Notify, p)
+	a.tellSilence(ctx, c, p)
 	result, err := p.Nightly(ctx, c.Reports.Formats, out, c.Reports.Dir)
 	if ctx.Err() == nil { // whoever stopped it knows
-		a.tell(ctx, c.Notify, p, result, err)
+		a.tell(ctx, c, p, result, err)
 	}
 	return result, err
 }
@@ -92,41 +92,44 @@ func (c NotifyConfig) rules(ch channel, silenceOnly bool) pipeline.AlertRules {
 	return pipeline.AlertRules{Channel: ch.name, Severity: c.Severity, Silence: c.Silence, SilenceOnly: silenceOnly}
 }
 
-// unrecordedPause is how long nobody is told again after an alert that could not be recorded: a night that cannot write to its
-// ledger is due again at every ring, and news each time.
-const unrecordedPause = 12 * time.Hour
-
 // tell tells every channel what it has not been told. A channel that fails fails no run: it is told with the next one.
-func (a *app) tell(ctx context.Context, c NotifyConfig, p *pipeline.Pipeline, night pipeline.NightlyResult, failure error) {
+func (a *app) tell(ctx context.Context, c Config, p *pipeline.Pipeline, night pipeline.NightlyResult, failure error) {
 	a.tellBy(ctx, c, p, night, failure, false)
 }
 
 // tellSilence tells every channel that no night was complete for too long, where it was not told that yet.
-func (a *app) tellSilence(ctx context.Context, c NotifyConfig, p *pipeline.Pipeline) {
+func (a *app) tellSilence(ctx context.Context, c Config, p *pipeline.Pipeline) {
 	a.tellBy(ctx, c, p, pipeline.NightlyResult{}, nil, true)
 }
 
-func (a *app) tellBy(ctx context.Context, c NotifyConfig, p *pipeline.Pipeline, night pipeline.NightlyResult, failure error, silenceOnly bool) {
-	if !a.unrecorded.IsZero() && a.now().Sub(a.unrecorded) < unrecordedPause {
-		return
-	}
-	for _, ch := range c.channels() {
-		alert, due, err := p.Alert(ctx, c.rules(ch, silenceOnly), night, failure)
-		if err == nil && due {
-			err = ch.deliver(ctx, alert)
-			if part, ok := errors.AsType[*partlyError](err); ok { // those who were told are not told again
-				a.log.Warn("not all could be told by "+ch.name, "run", night.RunID, "error", part)
-				err = nil
-			}
-			if recordErr := p.RecordAlert(ctx, alert, err); recordErr != nil {
-				a.unrecorded = a.now()
-				err = errors.Join(err, recordErr)
-			}
+func (a *app) tellBy(ctx context.Context, c Config, p *pipeline.Pipeline, night pipeline.NightlyResult, failure error, silenceOnly bool) {
+	for _, ch := range c.Notify.channels() {
+		alert, due, err := p.Alert(ctx, c.Notify.rules(ch, silenceOnly), night, failure)
+		if err != nil && !silenceOnly { // the ledger cannot say what is new, and that is
+			alert, _ = a.notRun(ctx, c, errors.Join(failure, err)).Alert(ch.name)
+			_, sendErr := a.send(ctx, c, ch, alert)
+			err = errors.Join(err, sendErr)
+		} else if err == nil && due {
+			err = a.sendAndRecord(ctx, c, p, ch, alert)
 		}
 		if err != nil {
 			a.log.Warn("nobody could be told by "+ch.name, "run", night.RunID, "error", err)
 		}
 	}
+}
+
+// sendAndRecord delivers an alert and notes that in the ledger. Where the ledger cannot be written to, the night is due again at
+// once, and this process remembers by itself whom it told.
+func (a *app) sendAndRecord(ctx context.Context, c Config, p *pipeline.Pipeline, ch channel, alert pipeline.Alert) error {
+	sent, err := a.send(ctx, c, ch, alert)
+	if !sent {
+		return nil
+	}
+	if recordErr := p.RecordAlert(ctx, alert, err); recordErr != nil {
+		return errors.Join(err, recordErr)
+	}
+	a.remember(c).recorded(ch.name)
+	return err
 }
 
 // silent says whether a channel is to be told of silence. It only reads.

@@ -9,7 +9,6 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"encoding/pem"
-	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -308,8 +307,8 @@ func TestServe_TellsSilenceBetweenNights(t *testing.T) {
 	}
 }
 
-// TestTell_IsNotRepeatedAtEveryRingWhereNothingCanBeRecorded is a full disk: the night is due again at once, and fails again.
-func TestTell_IsNotRepeatedAtEveryRingWhereNothingCanBeRecorded(t *testing.T) {
+// TestTell_IsNotRepeatedWhereNothingCanBeRecorded is a full disk: the night is due again at every ring, and fails again.
+func TestTell_IsNotRepeatedWhereNothingCanBeRecorded(t *testing.T) {
 	t.Parallel()
 	const secret = "a secret that signs well"
 	h := newHook(t, secret)
@@ -321,18 +320,19 @@ func TestTell_IsNotRepeatedAtEveryRingWhereNothingCanBeRecorded(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c.Notify = NotifyConfig{Severity: schema.High, Silence: time.Hour, Webhook: WebhookConfig{
+	c.Notify = NotifyConfig{Severity: schema.High, Silence: 12 * time.Hour, Webhook: WebhookConfig{
 		URL: transport.NewSecret(h.URL), Secret: transport.NewSecret(base64.StdEncoding.EncodeToString([]byte(secret))),
 	}}
 	err = a.open(t.Context(), c, ledger.Config{Path: c.LedgerPath, ReadOnly: true, Now: a.now}, nil, func(c Config, p *pipeline.Pipeline) error {
 		for _, after := range []time.Duration{0, time.Minute, 11 * time.Hour, 13 * time.Hour} {
 			at = testNow.Add(after)
-			a.tell(t.Context(), c.Notify, p, pipeline.NightlyResult{}, errors.New("no room is left for the ledger"))
+			a.tellSilence(t.Context(), c, p)
+			a.tell(t.Context(), c, p, pipeline.NightlyResult{}, fmt.Errorf("run %d: no room is left for the ledger", at.Unix()))
 		}
 		return nil
 	})
 	told := h.all()
-	if err != nil || len(told) != 2 || !strings.Contains(told[0].Text, "no room is left for the ledger") {
+	if err != nil || len(told) != 2 || !strings.Contains(told[0].Text, "no room is left for the ledger") || told[0].SilentFrom != nil || told[1].SilentFrom == nil {
 		t.Errorf("%v: told %d times: %+v", err, len(told), told)
 	}
 }

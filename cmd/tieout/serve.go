@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"io"
-	"io/fs"
 	"os"
 	"time"
 
@@ -92,8 +91,11 @@ func (a *app) serve(ctx context.Context, entities []Config, bell <-chan struct{}
 
 // announced is what was said of an entity, and is not said at each ring.
 type announced struct {
-	next time.Time // the next night
-	told time.Time // when somebody was to be told of silence
+	next       time.Time // the next night
+	told       time.Time // when somebody was to be told of silence
+	waits      time.Time // since when a night waits for who holds the ledger; zero: none does
+	complaint  string    // what was wrong last
+	complained time.Time
 }
 
 // lookIn runs the night of an entity if one is due. A night that failed is logged and tried again.
@@ -102,56 +104,72 @@ func (a *app) lookIn(ctx context.Context, c Config, said *announced) error {
 	switch {
 	case ctx.Err() != nil:
 		return nil
+	case err != nil && a.now().Before(said.next) && !a.silentSoFar(c): // there is time for it to pass
+		a.complain(said, "look what is due", err)
+		return nil
 	case err != nil:
-		a.log.Error("look what is due", "error", err)
+		a.cannotRun(ctx, c, said, err)
 		return nil
 	case next.At.After(a.now()):
 		if !next.At.Equal(said.next) {
 			said.next = next.At
 			a.log.Info("next night", "tick", next.Tick, "at", next.At, "tries", next.Tries)
 		}
-		if quiet && a.now().Sub(said.told) >= time.Hour { // a channel that fails is not asked at every ring
+		said.waits, said.complaint = time.Time{}, ""
+		if quiet && a.now().Sub(said.told) >= askAgain { // a channel that fails is not asked at every ring
 			said.told = a.now()
 			a.quietHour(ctx, c)
 		}
 		return nil
 	}
-	err = a.night(ctx, c)
+	began, err := a.night(ctx, c)
 	switch {
 	case ctx.Err() != nil && err != nil:
 		return interrupted(ctx, err)
-	case errors.Is(err, ledger.ErrLocked):
-		a.log.Warn("night waits", "error", err)
+	case err != nil && !began:
+		a.cannotRun(ctx, c, said, err)
 	case err != nil:
-		a.log.Error("night", "error", err)
+		said.waits = time.Time{}
+		a.complain(said, "night", err)
 	}
 	return nil
 }
 
-// quietHour tells of silence between two nights. Who holds the ledger is at work on one.
+// quietHour tells of silence between two nights. Where that cannot be recorded, it is told all the same: who holds the ledger
+// may hang.
 func (a *app) quietHour(ctx context.Context, c Config) {
-	err := a.withLedger(ctx, c, nil, func(c Config, p *pipeline.Pipeline) error {
-		a.tellSilence(ctx, c.Notify, p)
+	began, err := a.forNight(ctx, c, func(c Config, p *pipeline.Pipeline) error {
+		a.tellSilence(ctx, c, p)
 		return nil
 	})
-	if err != nil && !errors.Is(err, ledger.ErrLocked) {
-		a.log.Warn("nobody could be told of silence", "error", err)
+	switch {
+	case err == nil || ctx.Err() != nil:
+	case began:
+		a.log.Warn("silence", "error", err)
+	case errors.Is(err, ledger.ErrLocked):
+		a.tellNotRun(ctx, c, nil)
+	default:
+		a.tellNotRun(ctx, c, err)
 	}
 }
 
-// nextNight asks the ledger what is due, and whether there is silence to tell of, beside whatever is writing to it.
+// nextNight asks the ledger what is due, and whether there is silence to tell of, beside whatever is writing to it. A ledger of
+// an older version is upgraded first.
 func (a *app) nextNight(ctx context.Context, c Config) (next schedule.Night, quiet bool, err error) {
-	if _, err := os.Stat(c.LedgerPath); errors.Is(err, fs.ErrNotExist) {
-		return c.Schedule.plan(c.Entity).Due(a.now(), nil), false, nil
-	}
-	err = a.read(ctx, c, func(_ Config, p *pipeline.Pipeline) error {
-		var err error
+	look := func(_ Config, p *pipeline.Pipeline) (err error) {
 		if next, err = a.due(ctx, c, p); err != nil {
 			return err
 		}
 		quiet, err = silent(ctx, c.Notify, p)
 		return err
-	})
+	}
+	if err = a.read(ctx, c, look); errors.Is(err, ledger.ErrOlder) {
+		a.log.Info("upgrade the ledger", "ledger", c.LedgerPath)
+		err = a.withLedger(ctx, c, nil, look)
+	}
+	if errors.Is(err, ledger.ErrNone) {
+		return c.Schedule.plan(c.Entity).Due(a.now(), nil), false, nil
+	}
 	return next, quiet, err
 }
 
@@ -162,12 +180,15 @@ func (a *app) due(ctx context.Context, c Config, p *pipeline.Pipeline) (schedule
 	if err != nil {
 		return schedule.Night{}, err
 	}
+	if last := schedule.LastDone(runs); !last.IsZero() {
+		a.remember(c).complete = last
+	}
 	return c.Schedule.plan(c.Entity).Due(now, runs), nil
 }
 
 // night runs one night, alone, if it is still due once the ledger is held: another process may just have done it.
-func (a *app) night(ctx context.Context, c Config) error {
-	return a.withLedger(ctx, c, nil, func(c Config, p *pipeline.Pipeline) error {
+func (a *app) night(ctx context.Context, c Config) (began bool, err error) {
+	return a.forNight(ctx, c, func(c Config, p *pipeline.Pipeline) error {
 		if next, err := a.due(ctx, c, p); err != nil || next.At.After(a.now()) {
 			return err
 		}

@@ -39,6 +39,7 @@ func newWatch(t *testing.T, s *site) *watch {
 		configPath: filepath.Join(s.dir, "tieout.yaml"),
 		now:        func() time.Time { return time.UnixMicro(w.now.Load()).UTC() },
 		elapsed:    func() time.Duration { return 0 },
+		tune:       s.tune, migrations: s.migrations,
 	}
 	w.app.log = slog.New(slog.NewTextHandler(&w.errs, nil))
 	var err error
@@ -70,7 +71,7 @@ func (w *watch) stop(t *testing.T) error {
 // nights counts the runs of each kind in the ledger.
 func (w *watch) nights(t *testing.T) map[schema.RunKind]int {
 	t.Helper()
-	l, err := ledger.Open(t.Context(), ledger.Config{Path: w.config.LedgerPath, ReadOnly: true, Now: w.app.now})
+	l, err := ledger.Open(t.Context(), ledger.Config{Path: w.config.LedgerPath, ReadOnly: true, Now: w.app.now, Migrations: w.app.migrations})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -73,6 +73,7 @@ func (a *app) read(ctx context.Context, c Config, use func(Config, *pipeline.Pip
 }
 
 func (a *app) open(ctx context.Context, c Config, lc ledger.Config, names []string, use func(Config, *pipeline.Pipeline) error) (err error) {
+	lc.Migrations = a.migrations
 	l, err := ledger.Open(ctx, lc)
 	if err != nil {
 		return err

@@ -30,7 +30,7 @@ func Lock(path string, at time.Time) (*FileLock, error) {
 		err = os.MkdirAll(filepath.Dir(real), 0o700)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("lock ledger (%s): %w", path, explain(real, err))
+		return nil, fmt.Errorf("lock ledger (%s): %w", path, explain(path, err))
 	}
 	name := real + ".lock"
 	lock := flock.New(name, flock.SetPermissions(0o600))
