@@ -150,6 +150,7 @@ func TestServe_ANightThatCannotRun(t *testing.T) {
 	h := hooked(t, s)
 	w := newWatch(t, s)
 	w.ring()
+	w.ring() // when the next one is due is known from here on
 	h.all()
 	path := w.config.LedgerPath
 	aside := path + ".aside"

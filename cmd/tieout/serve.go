@@ -27,27 +27,45 @@ func (a *app) serveCommand() *cobra.Command {
 				return err
 			}
 			a.letTimePass()
-			// The library only rings: what is due is computed from the recorded runs. It rings every minute too, for nights that
-			// were missed or are to be tried again, and because a machine that slept rings late.
-			bell := make(chan struct{}, 1)
-			ring := cron.FuncJob(func() {
-				select {
-				case bell <- struct{}{}:
-				default: // one that was not heard yet is enough
-				}
-			})
-			clock := cron.New(cron.WithLogger(cron.DiscardLogger), cron.WithLocation(time.UTC))
-			for _, c := range entities {
-				clock.Schedule(c.Schedule.Cron, ring)
-			}
-			clock.Schedule(cron.Every(time.Minute), ring)
-			clock.Start()
+			clock := newClock(entities)
 			defer clock.Stop()
-			ring()
-			return a.serve(cmd.Context(), entities, bell)
+			return a.serve(cmd.Context(), entities, clock)
 		},
 	}
 }
+
+// alarm wakes the loop of `serve`. What is due is computed from the recorded runs, so that it may ring late, twice or for nothing.
+type alarm interface {
+	// Bell is asked for whenever the loop has nothing left to do, and rings when it is to look what is due.
+	Bell() <-chan struct{}
+}
+
+// clock rings at each moment of the entities' cron lines. It rings every minute too, for nights that were missed or are to be tried
+// again, and because a machine that slept rings late.
+type clock struct {
+	*cron.Cron
+	bell chan struct{}
+}
+
+// newClock starts a clock that rings at once.
+func newClock(entities []Config) clock {
+	c := clock{cron.New(cron.WithLogger(cron.DiscardLogger), cron.WithLocation(time.UTC)), make(chan struct{}, 1)}
+	ring := cron.FuncJob(func() {
+		select {
+		case c.bell <- struct{}{}:
+		default: // one that was not heard yet is enough
+		}
+	})
+	for _, e := range entities {
+		c.Schedule(e.Schedule.Cron, ring)
+	}
+	c.Schedule(cron.Every(time.Minute), ring)
+	c.Start()
+	ring()
+	return c
+}
+
+func (c clock) Bell() <-chan struct{} { return c.bell }
 
 // letTimePass makes the recorded clock go on from --now: one that stands still would never reach the next night.
 func (a *app) letTimePass() {
@@ -65,9 +83,9 @@ func (s ScheduleConfig) plan(entity string) schedule.Plan {
 	return schedule.Plan{Cron: s.Cron, Jitter: s.Jitter, Key: host + "/" + entity}
 }
 
-// serve runs a night of each entity whenever the bell rings and one is due, one after the other, until the context is done.
+// serve runs a night of each entity whenever the alarm rings and one is due, one after the other, until the context is done.
 // Only a night that was interrupted is an error, for it is done in part.
-func (a *app) serve(ctx context.Context, entities []Config, bell <-chan struct{}) error {
+func (a *app) serve(ctx context.Context, entities []Config, clock alarm) error {
 	log := a.log
 	defer func() { a.log = log }()
 	said := make([]announced, len(entities))
@@ -75,7 +93,7 @@ func (a *app) serve(ctx context.Context, entities []Config, bell <-chan struct{}
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-bell:
+		case <-clock.Bell():
 		}
 		for i, c := range entities {
 			if c.Name != "" {

@@ -21,6 +21,7 @@ import (
 type watch struct {
 	app    *app
 	bell   chan struct{}
+	idle   chan struct{} // the loop has nothing left to do
 	now    atomic.Int64
 	out    bytes.Buffer
 	errs   bytes.Buffer
@@ -32,7 +33,7 @@ type watch struct {
 
 func newWatch(t *testing.T, s *site) *watch {
 	t.Helper()
-	w := &watch{bell: make(chan struct{}), ended: make(chan error, 1), site: s}
+	w := &watch{bell: make(chan struct{}), idle: make(chan struct{}, 1), ended: make(chan error, 1), site: s}
 	w.now.Store(testNow.UnixMicro())
 	w.app = &app{
 		stdout: &w.out, stderr: &w.errs, env: func(string) (string, bool) { return "", false },
@@ -48,15 +49,22 @@ func newWatch(t *testing.T, s *site) *watch {
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	w.cancel = cancel
-	go func() { w.ended <- w.app.serve(ctx, []Config{w.config}, w.bell) }()
+	go func() { w.ended <- w.app.serve(ctx, []Config{w.config}, w) }()
+	<-w.idle
 	t.Cleanup(cancel)
 	return w
 }
 
-// ring rings the bell and waits until the loop is back for the next ring: the channel holds none.
+// Bell makes a watch the alarm of its own loop.
+func (w *watch) Bell() <-chan struct{} {
+	w.idle <- struct{}{}
+	return w.bell
+}
+
+// ring rings, and waits until the loop has nothing left to do.
 func (w *watch) ring() {
 	w.bell <- struct{}{}
-	w.bell <- struct{}{}
+	<-w.idle
 }
 
 func (w *watch) at(t time.Time) { w.now.Store(t.UnixMicro()) }
