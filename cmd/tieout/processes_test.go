@@ -21,7 +21,7 @@ import (
 	"github.com/tieout/tieout/extract/sandbox"
 )
 
-var pairs = flag.Int("pairs", 4, "how many times TestSync_OneOfTwoProcesses starts two")
+var pairs = flag.Int("pairs", 10, "how many times TestSync_OneOfTwoProcesses starts two")
 
 // process is a run of the real program.
 type process struct {
@@ -31,7 +31,12 @@ type process struct {
 
 func (s *site) process(t *testing.T, binary string, args ...string) *process {
 	t.Helper()
-	all := append([]string{"--config", filepath.Join(s.dir, "tieout.yaml"), "--now", testNow.Format(time.RFC3339)}, args...)
+	return s.processOf(t, "tieout.yaml", binary, args...)
+}
+
+func (s *site) processOf(t *testing.T, config, binary string, args ...string) *process {
+	t.Helper()
+	all := append([]string{"--config", filepath.Join(s.dir, config), "--now", testNow.Format(time.RFC3339)}, args...)
 	p := &process{Cmd: exec.CommandContext(t.Context(), binary, all...)}
 	p.Stderr = &p.stderr
 	return p
@@ -49,7 +54,8 @@ func (p *process) code(t *testing.T) int {
 }
 
 // TestSync_OneOfTwoProcesses starts two syncs of one ledger at the same instant: one works, and the other says which
-// process holds the ledger and since when. Every third time the owner is killed, and the next that comes finishes its work.
+// process holds the ledger and since when, although the second's configuration names the ledger by a link. Every third time the
+// owner is killed, and the next that comes finishes its work.
 func TestSync_OneOfTwoProcesses(t *testing.T) {
 	binary := buildBinary(t)
 	var gate sync.RWMutex // requests wait while it is held
@@ -60,10 +66,20 @@ func TestSync_OneOfTwoProcesses(t *testing.T) {
 			world.ServeHTTP(w, r)
 		})
 	})
+	text, err := os.ReadFile(filepath.Join(s.dir, "tieout.yaml"))
+	if err == nil {
+		err = os.WriteFile(filepath.Join(s.dir, "linked.yaml"), bytes.Replace(text, []byte("ledger: tieout.db"), []byte("ledger: linked.db"), 1), 0o600)
+	}
+	if err == nil {
+		err = os.Symlink("tieout.db", filepath.Join(s.dir, "linked.db"))
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
 	refused, taken := 0, 0
 	for n := range *pairs {
 		gate.Lock()
-		two := [2]*process{s.process(t, binary, "sync"), s.process(t, binary, "sync")}
+		two := [2]*process{s.process(t, binary, "sync"), s.processOf(t, "linked.yaml", binary, "sync")}
 		ended := make(chan int, 2)
 		codes := [2]int{}
 		for i, p := range two {
