@@ -42,8 +42,7 @@ const hiddenMark = ".tieout-"
 
 // hidden makes an empty file of mode 0600, which SQLite keeps, in the folder of path, for a copy that is not finished.
 func hidden(path string) (string, error) {
-	folder, name := filepath.Split(path)
-	file, err := os.CreateTemp(folder, fmt.Sprintf(".%s%s%d-*", name, hiddenMark, os.Getpid()))
+	file, err := os.CreateTemp(filepath.Dir(path), fmt.Sprintf(".%s%s%d-*", filepath.Base(path), hiddenMark, os.Getpid()))
 	if err != nil {
 		return "", err
 	}
@@ -53,8 +52,8 @@ func hidden(path string) (string, error) {
 // removeStale removes the unfinished copies that processes which were killed left in the folder of path, with what SQLite put
 // beside them. This process has none yet: in a container, the one before it had the same number.
 func removeStale(path string) error {
-	folder, name := filepath.Split(path)
-	items, err := os.ReadDir(filepath.Clean(folder))
+	folder, name := filepath.Dir(path), filepath.Base(path)
+	items, err := os.ReadDir(folder)
 	if err != nil {
 		return err
 	}

@@ -267,6 +267,33 @@ func TestBackup_KilledBetweenAnyTwoSteps(t *testing.T) {
 	}
 }
 
+// TestBackup_ToANameInTheWorkingFolder looks that the copy is made there, and not on another disk.
+func TestBackup_ToANameInTheWorkingFolder(t *testing.T) {
+	l := fresh(t)
+	addRuns(t, l, 1)
+	dir := t.TempDir()
+	t.Chdir(dir)
+	during := ""
+	c := config(l.Path())
+	c.ReadOnly = true
+	c = ledger.OnDisk(c, nil, func(step string) {
+		if step == "link" {
+			during = files(t, dir)
+		}
+	})
+	reader, err := ledger.Open(t.Context(), c)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer closing(t, reader)
+	if _, err := reader.Backup(t.Context(), "backup.db"); err != nil {
+		t.Fatal(err)
+	}
+	if !strings.HasPrefix(during, ".backup.db.tieout-") || files(t, dir) != "backup.db" {
+		t.Errorf("%q, then %q", during, files(t, dir))
+	}
+}
+
 // TestBackup_WhereLinksCannotBeMade is FAT, and some shares.
 func TestBackup_WhereLinksCannotBeMade(t *testing.T) {
 	for name, cause := range map[string]error{"EPERM": syscall.EPERM, "ENOTSUP": syscall.ENOTSUP, "ENOSYS": syscall.ENOSYS} {

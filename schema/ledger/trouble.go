@@ -73,10 +73,9 @@ func tryToWrite(path string) error {
 	if err != nil && !errors.Is(err, os.ErrNotExist) {
 		return err
 	}
-	probe, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*")
+	probe, err := hidden(path)
 	if err != nil {
 		return err
 	}
-	_, err = probe.Write(make([]byte, 1<<17))
-	return errors.Join(err, probe.Close(), os.Remove(probe.Name()))
+	return errors.Join(os.WriteFile(probe, make([]byte, 1<<17), 0o600), os.Remove(probe))
 }
