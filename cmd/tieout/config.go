@@ -607,6 +607,9 @@ func (r *configReader) schedule(n *yaml.Node, cfg *Config) {
 				r.problem(n, "schedule.jitter must be a length of time of at most 12h, such as 10m")
 			}
 			cfg.Schedule.Jitter = d
+			if line := cfg.Schedule.Cron; err == nil && line != (schedule.Cron{}) && d >= line.Shortest() {
+				r.problem(n, "schedule.jitter is %s, and schedule.nightly fires every %s: the jitter must be less, else nights are left out", d, line.Shortest())
+			}
 		}
 	}
 }

@@ -323,6 +323,8 @@ func TestParseConfig_Refuses(t *testing.T) {
 		{"AZoneWithoutCRON", minimal + "schedule: {nightly: 'TZ=UTC 0 7 * * *'}\n", "line 6: schedule.nightly: must have five cron fields"},
 
 		{"AJitterThatIsNoTime", minimal + "schedule: {jitter: ten}\n", "line 6: schedule.jitter must be a length of time"},
+		{"AJitterThatLeavesNightsOut", minimal + "schedule: {nightly: \"*/15 * * * *\", jitter: 20m}\n", "line 6: schedule.jitter is 20m0s, and schedule.nightly fires every 15m0s: the jitter must be less"},
+		{"AJitterAsLongAsTheShortestPause", minimal + "schedule: {jitter: 2h, nightly: \"30 1,23 * * *\"}\n", "line 6: schedule.jitter is 2h0m0s, and schedule.nightly fires every 2h0m0s"},
 		{"ANegativeJitter", minimal + "schedule: {jitter: -1m}\n", "line 6: schedule.jitter must be a length of time"},
 
 		{"AnInlineWebhook", minimal + "notify: {webhook: {url: 'https://example.com/" + planted + "'}}\n", "line 6: notify.webhook.url must not be written here"},

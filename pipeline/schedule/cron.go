@@ -81,6 +81,30 @@ func (c Cron) Latest(t time.Time) time.Time {
 	return time.Time{}
 }
 
+// Shortest is the shortest time on the wall clock from one moment to the next.
+func (c Cron) Shortest() time.Duration {
+	// Every day that has moments has the same ones, so that the first one shows the pauses within a day and any two days in a row
+	// that between days. Lines come again after four years, as far as they do within eight.
+	first := c.civil.Next(time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Second))
+	last, shortest := first, time.Duration(1<<63-1)
+	for {
+		next := c.civil.Next(last)
+		if next.YearDay() != first.YearDay() || next.Year() != first.Year() {
+			break
+		}
+		shortest, last = min(shortest, next.Sub(last)), next
+	}
+	length := last.Sub(first)
+	for end := first.AddDate(4, 0, 0); first.Before(end); {
+		next := c.civil.Next(last)
+		if next.IsZero() {
+			break
+		}
+		shortest, first, last = min(shortest, next.Sub(last)), next, next.Add(length)
+	}
+	return shortest
+}
+
 // instant is when the wall clock of the zone shows a civil time, given as if it were UTC.
 func (c Cron) instant(civil time.Time) time.Time {
 	shows := func(t time.Time) int {

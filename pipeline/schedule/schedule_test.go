@@ -91,6 +91,29 @@ func TestCron_Latest(t *testing.T) {
 	}
 }
 
+func TestCron_Shortest(t *testing.T) {
+	for _, c := range []struct {
+		line string
+		want time.Duration
+	}{
+		{"0 7 * * *", 24 * time.Hour},
+		{"*/15 * * * *", 15 * time.Minute},
+		{"* * * * *", time.Minute},
+		{"0 7,19 * * *", 12 * time.Hour},
+		{"30 1,23 * * *", 2 * time.Hour},
+		{"30 1,23 * * 1,3", 22 * time.Hour},
+		{"30 1,23 * * 1,2", 2 * time.Hour},
+		{"0 7 * * 1", 7 * 24 * time.Hour},
+		{"0 7 1 * *", 28 * 24 * time.Hour},
+		{"59 23 29 2 *", 1461 * 24 * time.Hour},
+		{"CRON_TZ=America/New_York 30 2 * * *", 24 * time.Hour},
+	} {
+		if got := parse(t, c.line).Shortest(); got != c.want {
+			t.Errorf("%s: got %s, want %s", c.line, got, c.want)
+		}
+	}
+}
+
 func FuzzParseCron(f *testing.F) {
 	for _, line := range []string{"0 7 * * *", "CRON_TZ=America/New_York 30 2 * * 1-5", "CRON_TZ=UTC", "*/7 1,2 29 2 *", "TZ=UTC 0 7 * * *", "@every 1s"} {
 		f.Add(line)
