@@ -2,11 +2,8 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"io/fs"
-	"os"
 	"text/tabwriter"
 	"time"
 
@@ -39,10 +36,10 @@ func (a *app) backfillCommand() *cobra.Command {
 				return interrupted(cmd.Context(), a.printRead(result, err, asJSON))
 			}
 			return a.each(cmd.Context(), func(c Config) error {
-				if _, err := os.Stat(c.LedgerPath); dryRun && !errors.Is(err, fs.ErrNotExist) {
-					return a.read(cmd.Context(), c, use)
+				if dryRun {
+					return a.readOrEmpty(cmd.Context(), c, use)
 				}
-				return a.withLedger(cmd.Context(), c, names, use) // a plan for a ledger that is not there makes an empty one
+				return a.withLedger(cmd.Context(), c, names, use)
 			})
 		},
 	}

@@ -1,12 +1,17 @@
 package main
 
 import (
+	"crypto/sha256"
 	"fmt"
+	"io/fs"
+	"net/http"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/tieout/tieout/extract/sandbox"
 	"github.com/tieout/tieout/schema"
@@ -79,5 +84,58 @@ func TestServe_RunsNoNightTwiceAfterManyOtherRuns(t *testing.T) {
 	}
 	if err := w.stop(t); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestBackfill_DryRunWritesNothing: it asks no issuer, and makes neither ledger nor lock nor metrics, whether there is a ledger, an
+// empty file or nothing.
+func TestBackfill_DryRunWritesNothing(t *testing.T) {
+	t.Parallel()
+	files := func(dir string) (all []string) {
+		err := filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
+			if err != nil || d.IsDir() || strings.HasSuffix(path, "-shm") || strings.HasSuffix(path, "-wal") { // SQLite needs these to read
+				return err
+			}
+			text, err := os.ReadFile(path)
+			all = append(all, fmt.Sprintf("%s %x", path, sha256.Sum256(text)))
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return all
+	}
+	for _, c := range []struct {
+		fact string
+		make func(*testing.T, *site)
+	}{
+		{"WithoutALedger", func(*testing.T, *site) {}},
+		{"WithAnEmptyFile", func(t *testing.T, s *site) {
+			t.Helper()
+			if err := os.WriteFile(filepath.Join(s.dir, "tieout.db"), nil, 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}},
+		{"WithALedger", func(t *testing.T, s *site) { t.Helper(); s.must(t, "sync") }},
+	} {
+		t.Run(c.fact, func(t *testing.T) {
+			t.Parallel()
+			asked := false
+			s := newSite(t, sandbox.Config{Seed: 4, Transactions: 60}, func(h http.Handler) http.Handler {
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked = true; h.ServeHTTP(w, r) })
+			})
+			c.make(t, s)
+			s.notify(t, "metrics: {textfile: tieout.prom}\n", nil)
+			asked = false
+			before := files(s.dir)
+			plan := s.must(t, "backfill", "--dry-run", "--from", "2026-01-01", "--to", "2026-08-30")
+			again := s.must(t, "--read-only", "backfill", "--dry-run", "--from", "2026-01-01", "--to", "2026-08-30")
+			if plan != again || !strings.Contains(plan, "whop-main") || !strings.Contains(plan, "bill-main") {
+				t.Errorf("%s\n%s", plan, again)
+			}
+			if diff := cmp.Diff(before, files(s.dir)); diff != "" || asked {
+				t.Errorf("asked an issuer: %v; files before (-) and after (+):\n%s", asked, diff)
+			}
+		})
 	}
 }

@@ -72,12 +72,30 @@ func (a *app) read(ctx context.Context, c Config, use func(Config, *pipeline.Pip
 	return a.open(ctx, c, ledger.Config{Path: c.LedgerPath, ReadOnly: true, Now: a.now}, nil, use)
 }
 
-func (a *app) open(ctx context.Context, c Config, lc ledger.Config, names []string, use func(Config, *pipeline.Pipeline) error) (err error) {
+// readOrEmpty is read for what can be said before there is a ledger, too: it makes none.
+func (a *app) readOrEmpty(ctx context.Context, c Config, use func(Config, *pipeline.Pipeline) error) error {
+	err := a.read(ctx, c, use)
+	if !errors.Is(err, ledger.ErrNone) {
+		return err
+	}
+	l, err := ledger.Empty(ctx, ledger.Config{Path: c.LedgerPath, Now: a.now})
+	if err != nil {
+		return err
+	}
+	return a.on(c, l, nil, use)
+}
+
+func (a *app) open(ctx context.Context, c Config, lc ledger.Config, names []string, use func(Config, *pipeline.Pipeline) error) error {
 	lc.Migrations = a.migrations
 	l, err := ledger.Open(ctx, lc)
 	if err != nil {
 		return err
 	}
+	return a.on(c, l, names, use)
+}
+
+// on runs a function on an open ledger, and closes it.
+func (a *app) on(c Config, l *ledger.Ledger, names []string, use func(Config, *pipeline.Pipeline) error) (err error) {
 	defer func() { err = errors.Join(err, l.Close()) }()
 	p, err := a.newPipeline(c, l)
 	if err != nil {
