@@ -21,6 +21,7 @@ type Page struct {
 	Total   int64  // how many records the provider says the whole window holds; -1 where it does not say
 	Restart bool   // the list changed while it was read: the walk began again with this page, and counting begins again too
 	Retries int    // attempts beyond the first that this page took
+	Beside  int    // requests that it took beside its own, such as control totals, without attempts beyond their first
 	Doubt   string // why the window cannot be called complete although it was read to its end, such as a filter that the
 	// server ignored or a control total that does not agree; empty: no doubt
 	Missing []string // ids of transactions that were asked for by id and that the provider no longer knows; to be recorded

@@ -17,7 +17,7 @@ type Plan struct {
 }
 
 // SourcePlan is the part of one source. Requests are those of the windows that are left and of the list of cards; what is asked
-// for once more, because an answer was refused or did not agree, is not among them.
+// for once more, because no good answer came, is not among them.
 type SourcePlan struct {
 	Source   string        `json:"source"`
 	Windows  int           `json:"windows"`
@@ -29,8 +29,8 @@ type SourcePlan struct {
 	Seconds  int64         `json:"seconds"`
 }
 
-// PlanBackfill says what Backfill would ask for, and asks for nothing. A list that was read before is expected to have as many
-// pages as then. Any other has the rows that the ledger knows, and on days that were not read as many as on others.
+// PlanBackfill says what Backfill would ask for, and asks for nothing. A list that was read before is expected to take as
+// many requests as then. Any other has the rows that the ledger knows, and on days that were not read as many as on others.
 func (p *Pipeline) PlanBackfill(ctx context.Context, w schema.Window) (Plan, error) {
 	asked := w
 	w, err := p.toNow(asked)
@@ -81,17 +81,17 @@ func (p *Pipeline) planSource(ctx context.Context, s Source, part part) (SourceP
 
 // foresight is what the ledger says of the requests of walks to come.
 type foresight struct {
-	p     *Pipeline
-	s     Source
-	v     volume
-	cards int64                   // pages of their list when it was last read; 0: it was not
-	whole int64                   // pages of the whole history, where every walk reads that; 0: it was not read
-	pages map[schema.Window]int64 // of each window of transactions that was read whole, as read last
+	p      *Pipeline
+	s      Source
+	v      volume
+	cards  int64                   // requests for their list when it was last read; 0: it was not
+	whole  int64                   // for the whole history, where every walk reads that; 0: it was not read
+	window map[schema.Window]int64 // for each window of transactions that was read whole, as read last
 }
 
 // foresee takes up what the ledger knows by now, which may be more than what decided the windows.
 func (p *Pipeline) foresee(ctx context.Context, s Source) (foresight, error) {
-	f := foresight{p: p, s: s, pages: map[schema.Window]int64{}}
+	f := foresight{p: p, s: s, window: map[schema.Window]int64{}}
 	runs, err := p.Ledger.Runs(ctx, 1)
 	if err != nil {
 		return f, err
@@ -111,11 +111,11 @@ func (p *Pipeline) foresee(ctx context.Context, s Source) (foresight, error) {
 			return f, err
 		case c.Source != s.Name || c.Scope != s.Scope || c.Verdict != schema.VerdictComplete:
 		case c.Stream == schema.Cards:
-			f.cards = c.Pages
+			f.cards = c.Requests
 		case c.Stream == schema.Transactions:
-			f.pages[c.Window] = c.Pages
+			f.window[c.Window] = c.Requests
 			if s.FullScan && c.Run >= latest {
-				latest, f.whole = c.Run, c.Pages
+				latest, f.whole = c.Run, c.Requests
 			}
 		}
 	}
@@ -129,35 +129,36 @@ func (f foresight) walk(ctx context.Context, stream schema.Stream, w schema.Wind
 	if err != nil {
 		return 0, 0, false, err
 	}
-	left, read := f.s.requests(stream, w, ""), int64(0)
-	pages, known := f.of(stream, w, left)
+	left, made := f.s.requests(stream, w, ""), int64(0)
+	all, known := f.of(stream, w, left)
 	if found && c.Scope == f.s.Scope {
 		t, err := restore(c)
 		if err != nil {
 			return 0, 0, false, err
 		}
-		left, read = f.s.requests(stream, w, extract.Cursor(c.Cursor)), t.Pages
+		left, made = f.s.requests(stream, w, extract.Cursor(c.Cursor)), t.Requests
 	}
 	least = int64(left.Lists + left.Beside)
-	return least, max(least, pages-read+int64(left.Beside)), known, nil
+	return least, max(least, all-made), known, nil
 }
 
-// of is how many pages a whole walk has, and whether that is known: else its rows are estimated.
-func (f foresight) of(stream schema.Stream, w schema.Window, whole extract.Requests) (pages int64, known bool) {
-	pages = f.pages[w]
+// of is how many requests a whole walk makes, and whether that is known: else its rows are estimated.
+func (f foresight) of(stream schema.Stream, w schema.Window, whole extract.Requests) (requests int64, known bool) {
+	requests = f.window[w]
 	switch {
 	case stream == schema.Cards:
-		pages = f.cards
+		requests = f.cards
 	case f.s.FullScan:
-		pages = f.whole
+		requests = f.whole
 	}
-	if pages > 0 {
-		return pages, true
+	if requests > 0 {
+		return requests, true
 	}
+	least := int64(whole.Lists + whole.Beside)
 	if stream == schema.Cards {
-		return int64(whole.Lists), false
+		return least, false
 	}
-	return int64(whole.Lists-whole.Times) + int64(whole.Times)*f.v.of(f.s, w), false
+	return least + int64(whole.Times)*(f.v.of(f.s, w)-1), false
 }
 
 // requests are those of a walk, from a cursor on.

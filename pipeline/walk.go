@@ -22,7 +22,7 @@ import (
 // tally is what has been counted of a walk over one window. It is stored with each checkpoint, so that a walk that was
 // killed ends with the same completeness record as one that was not.
 type tally struct {
-	Pages, Records, Duplicates, Rejected, Retries, Restarts int64
+	Pages, Requests, Records, Duplicates, Rejected, Retries, Restarts int64
 
 	Total   int64 // -1: the provider gives none
 	FirstID string
@@ -78,6 +78,7 @@ func (t *tally) state() (string, error) {
 func (t *tally) page(p extract.Page) []uint64 {
 	var fresh []uint64
 	t.Pages++
+	t.Requests += 1 + int64(p.Beside)
 	t.Retries += int64(p.Retries)
 	if p.Total >= 0 {
 		t.Total = p.Total
@@ -118,7 +119,7 @@ func idHash(id string) uint64 {
 func (t *tally) completeness(s Source, stream schema.Stream, w schema.Window, verdict schema.Verdict, reason string, at time.Time) *schema.Completeness {
 	return &schema.Completeness{
 		Source: s.Name, Stream: stream, Scope: s.Scope, Window: w, Verdict: verdict, Reason: reason,
-		Pages: t.Pages, Records: t.Records, Total: t.Total, Rejected: t.Rejected, Duplicates: t.Duplicates, Retries: t.Retries, Restarts: t.Restarts,
+		Pages: t.Pages, Requests: t.Requests, Records: t.Records, Total: t.Total, Rejected: t.Rejected, Duplicates: t.Duplicates, Retries: t.Retries, Restarts: t.Restarts,
 		FirstID: t.FirstID, LastID: t.LastID, SHA256: hex.EncodeToString(t.sum.Sum(nil)), RecordedAt: at,
 	}
 }

@@ -65,6 +65,7 @@ type Completeness struct {
 	Window     Window // for snapshot streams From and To are both the instant of the snapshot
 	Verdict    Verdict
 	Pages      int64
+	Requests   int64 // for those pages, without what was asked for once more because no good answer came
 	Records    int64
 	Total      int64 // what the provider says there is; -1 where it gives none
 	Rejected   int64

@@ -4,8 +4,10 @@ package main
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -166,6 +168,47 @@ func TestBackfill_FirstAsksForWhatItPlanned(t *testing.T) {
 		t.Errorf("a plan asked %v", n)
 	}
 	s.must(t, append([]string{"backfill"}, days...)...)
+	sameAsPlanned(t, plan, requests.since())
+}
+
+// uncounted is a Slash whose count of a category leaves out what was declined, so that each status must be asked for.
+func uncounted(world http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path != "/slash/transaction/aggregation" || r.URL.Query().Has("filter:status") {
+			world.ServeHTTP(w, r)
+			return
+		}
+		var list struct {
+			Items []struct{ DetailedStatus string }
+		}
+		asked := r.Clone(r.Context())
+		asked.URL.Path = "/slash/transaction"
+		answer := httptest.NewRecorder()
+		world.ServeHTTP(answer, asked)
+		_ = json.Unmarshal(answer.Body.Bytes(), &list)
+		n := 0
+		for _, row := range list.Items {
+			if row.DetailedStatus != "declined" {
+				n++
+			}
+		}
+		fmt.Fprintf(w, `{"count": %d}`, n)
+	})
+}
+
+func TestBackfill_LearnsWhatIsAskedBesidePages(t *testing.T) {
+	t.Parallel()
+	requests := &asked{count: map[string]int64{}}
+	s := newSite(t, sandbox.Config{Seed: 4, Cards: 12, Transactions: 160, Months: 12}, func(world http.Handler) http.Handler { return requests.wrap(uncounted(world)) })
+	words := []string{"--from", "2025-09-01", "--to", "2026-08-31", "--source", "slash-main"}
+	plan := s.plan(t, words...)
+	s.must(t, append([]string{"backfill"}, words...)...)
+	first := requests.since()["slash-main"]
+	if least := plan["slash-main"].Least; first <= least || (first-least)%3 != 0 { // there are three statuses
+		t.Fatalf("asked %d times, and at least %d were planned", first, least)
+	}
+	plan = s.plan(t, words...)
+	s.must(t, append([]string{"backfill"}, words...)...)
 	sameAsPlanned(t, plan, requests.since())
 }
 

@@ -113,6 +113,7 @@ func (r *reader) control(ctx context.Context, category string, at *paginate.Plac
 
 // aggregate asks for the provider's count of a category's rows, of one status or, where that is empty, of all.
 func (r *reader) aggregate(ctx context.Context, category, status string) (n int64, retries int, err error) {
+	r.beside++
 	q := r.query(category, "date")
 	if status != "" {
 		q.Set("filter:status", status)

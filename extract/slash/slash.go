@@ -131,7 +131,7 @@ func (x *source) Pages(ctx context.Context, s schema.Stream, w schema.Window, fr
 }
 
 // Plan counts the lists of Pages, and a control total at the end of each list by date. Where a control total does not agree
-// more is asked, which nobody can know before.
+// at once more is asked, which nobody can know before.
 func (x *source) Plan(s schema.Stream, w schema.Window, from extract.Cursor) extract.Requests {
 	list := paginate.List(from)
 	if s != schema.Transactions {
@@ -156,6 +156,7 @@ func (x *source) passes(w schema.Window) int {
 type reader struct {
 	*source
 	session *transport.Session
+	beside  int // requests of the page being read beside its own
 	window  schema.Window
 	walk    paginate.Seen // ids of the walk, by the list that brought them
 	list    paginate.Seen // ids of the list being read
@@ -197,7 +198,7 @@ func (r *reader) cards(ctx context.Context, at *paginate.Place[state]) (extract.
 
 func (r *reader) transactions(ctx context.Context, at *paginate.Place[state]) (extract.Page, paginate.Stop, error) {
 	page := extract.Page{Total: -1, Restart: at.State.Fresh}
-	at.State.Fresh = false
+	at.State.Fresh, r.beside = false, 0
 	if page.Restart {
 		r.walk.Reset()
 	}
@@ -251,7 +252,7 @@ func (r *reader) transactions(ctx context.Context, at *paginate.Place[state]) (e
 		if err != nil {
 			return extract.Page{}, paginate.Stop{}, err
 		}
-		page.Retries += retries
+		page.Retries, page.Beside = page.Retries+retries, r.beside
 		if !agreed && at.State.Rereads == 0 {
 			at.State = state{Rereads: 1, Fresh: true}
 			return page, paginate.Again(), nil

@@ -267,7 +267,7 @@ type Checkpoint struct {
 func (t *tx) walk(ctx context.Context, g Group) error {
 	if c := g.Completeness; c != nil {
 		if err := t.insert(ctx, "completeness", [][]any{{
-			c.Source, string(c.Stream), text(string(c.Scope)), c.Window.From.UnixMicro(), c.Window.To.UnixMicro(), string(c.Verdict), c.Pages, c.Records, c.Total,
+			c.Source, string(c.Stream), text(string(c.Scope)), c.Window.From.UnixMicro(), c.Window.To.UnixMicro(), string(c.Verdict), c.Pages, c.Requests, c.Records, c.Total,
 			c.Rejected, c.Duplicates, c.Retries, c.Restarts, text(c.FirstID), text(c.LastID), c.SHA256, text(c.Reason), micros(c.RecordedAt),
 		}}); err != nil {
 			return err

@@ -37,7 +37,7 @@ func tables() []table {
 		{name: "budgets", columns: []string{"source", "budget_id", "alt_id", "name", "zone", "start_date", "end_date", "recurs", "observed_at"}},
 		{name: "rejects", columns: []string{"source", "provider", "stream", "identity", "external_id", "field", "reason", "page", "received_at", "payload"}, closes: true},
 		{name: "notes", columns: []string{"source", "stream", "external_id", "code", "field", "detail"}, closes: true},
-		{name: "completeness", columns: []string{"source", "stream", "scope", "window_from", "window_to", "verdict", "pages", "records", "total", "rejected", "duplicates", "retries", "restarts", "first_id", "last_id", "sha256", "reason", "recorded_at"}},
+		{name: "completeness", columns: []string{"source", "stream", "scope", "window_from", "window_to", "verdict", "pages", "requests", "records", "total", "rejected", "duplicates", "retries", "restarts", "first_id", "last_id", "sha256", "reason", "recorded_at"}},
 		{name: "fundings", columns: []string{"funding_id", "reference", "amount_minor", "currency", "sent_at", "date_only", "sent_text", "card_id", "source", "note", "file", "line"}},
 		{name: "funding_events", columns: []string{"file", "funding_id", "present"}},
 		{name: "findings", columns: findingColumns(), closes: true},

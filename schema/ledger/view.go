@@ -409,12 +409,12 @@ func (v *view) Fundings(ctx context.Context) iter.Seq2[schema.Funding, error] {
 
 // Completeness implements schema.CompletenessReader.
 func (v *view) Completeness(ctx context.Context) iter.Seq2[schema.Completeness, error] {
-	return scan(ctx, v, "completeness", `SELECT source, stream, scope, window_from, window_to, verdict, pages, records, total, rejected,
+	return scan(ctx, v, "completeness", `SELECT source, stream, scope, window_from, window_to, verdict, pages, requests, records, total, rejected,
 			duplicates, retries, restarts, first_id, last_id, sha256, reason, recorded_at, `+runOf+` FROM completeness
 		WHERE commit_seq <= @seq ORDER BY source, stream, window_from, window_to, id`, nil, func(rows *sql.Rows) (schema.Completeness, error) {
 		var c schema.Completeness
 		var from, to, recorded int64
-		err := rows.Scan(&c.Source, &c.Stream, &c.Scope, &from, &to, &c.Verdict, &c.Pages, &c.Records, &c.Total, &c.Rejected, &c.Duplicates,
+		err := rows.Scan(&c.Source, &c.Stream, &c.Scope, &from, &to, &c.Verdict, &c.Pages, &c.Requests, &c.Records, &c.Total, &c.Rejected, &c.Duplicates,
 			&c.Retries, &c.Restarts, &c.FirstID, &c.LastID, &c.SHA256, &c.Reason, &recorded, &c.Run)
 		c.Window, c.RecordedAt = schema.Window{From: instant(&from), To: instant(&to)}, instant(&recorded)
 		return c, err

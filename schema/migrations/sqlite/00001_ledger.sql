@@ -219,6 +219,7 @@ CREATE TABLE completeness (
     window_to   INTEGER NOT NULL,
     verdict     TEXT    NOT NULL,
     pages       INTEGER NOT NULL,
+    requests    INTEGER NOT NULL, -- for those pages, without what was asked for once more
     records     INTEGER NOT NULL,
     total       INTEGER NOT NULL, -- -1: the provider gives none
     rejected    INTEGER NOT NULL,
