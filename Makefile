@@ -65,9 +65,10 @@ KILLSEED ?= 1
 SEEDS  ?= 300
 FROM   ?= 1
 NIGHTS ?= 4
-simulate: ## Live SEEDS simulated lives of NIGHTS nights each, with operations, faults and kills, from seed FROM on
+simulate: ## Live SEEDS simulated lives of NIGHTS nights each, with operations, faults and kills, from seed FROM on; and a year of serve in four zones
 	bash -o pipefail -c "$(GO) test ./cmd/tieout -run TestSimulation -v -timeout 0 -simulate.seeds $(SEEDS) -simulate.from $(FROM) \
 		-simulate.nights $(NIGHTS) | grep -v -e '^=== ' -e '--- PASS: TestSimulation/'"
+	bash -o pipefail -c "$(GO) test ./cmd/tieout -count=1 -v -run '^TestServe_ThroughNightsOff$$' -serve.days 365 | grep -v '^=== '"
 
 killtest: ## Kill tieout sync KILLS times at moments drawn by KILLSEED, and print how many hit
 	$(GO) test $(TESTFLAGS) -count=1 -v -run '^TestSync_KilledAtRandomMoments$$' ./cmd/tieout -kills $(KILLS) -killseed $(KILLSEED)

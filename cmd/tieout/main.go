@@ -20,6 +20,7 @@ import (
 
 	"github.com/tieout/tieout/extract/all"
 	"github.com/tieout/tieout/extract/transport"
+	"github.com/tieout/tieout/pipeline"
 )
 
 // version is set by the linker.
@@ -77,6 +78,8 @@ type app struct {
 	ended           func() bool            // who is stopped from now on is not told so
 	migrations      fs.FS                  // for tests: of another version of the program
 	memory          map[string]*remembered // by ledger
+	// job is the work of a night, for tests; nil: Pipeline.Nightly.
+	job func(context.Context, *pipeline.Pipeline) (pipeline.NightlyResult, error)
 
 	progressMutex sync.Mutex
 	progress      progress
