@@ -23,7 +23,7 @@ func TestMemory_IsBounded(t *testing.T) {
 		{"load", b.empty, 160 * mebibyte, 256},
 		{"resync", b.loaded, 176 * mebibyte, 320},
 		{"reconcile", b.loaded, 80 * mebibyte, 128},
-		{"csv", b.checked, 80 * mebibyte, 144},
+		{"csv", b.checked, 96 * mebibyte, 144},
 		{"workbook", b.checked, 112 * mebibyte, 144},
 	} {
 		one, err := b.stage(s.name, s.reset).round(t.Context())
