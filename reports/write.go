@@ -12,9 +12,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"sync"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/tieout/tieout/reports/csv"
 	"github.com/tieout/tieout/reports/html"
@@ -108,29 +107,30 @@ func write(ctx context.Context, dir string, in Input, formats []string) (m Manif
 	}
 	var beside []html.File
 	var tables, books []File
-	together, both := errgroup.WithContext(ctx) // the workbook and the CSV files
+	var tablesErr, bookErr error
+	var together sync.WaitGroup // the workbook and the CSV files
 	if slices.Contains(formats, "csv") {
-		all := facts.csvTables(both)
+		all := facts.csvTables(ctx)
 		for _, t := range all {
 			beside = append(beside, html.File{Name: t.Name + ".csv", Contents: plural(t.Len, "row", "rows")})
 		}
-		together.Go(func() error {
+		together.Go(func() {
 			for _, t := range all {
-				if err := put(&tables, t.Name+".csv", func(w io.Writer) error { return csv.Write(both, w, t) }); err != nil {
-					return err
+				if tablesErr = put(&tables, t.Name+".csv", func(w io.Writer) error { return csv.Write(ctx, w, t) }); tablesErr != nil {
+					return
 				}
 			}
-			return nil
 		})
 	}
 	if slices.Contains(formats, "xlsx") {
 		beside = append(beside, html.File{Name: workbookFile, Contents: "the workpaper"})
-		book, w := facts.workbook(both), xlsx.Writer{TempDir: temp}
-		together.Go(func() error {
-			return put(&books, workbookFile, func(out io.Writer) error { return w.Write(both, out, book) })
+		book, w := facts.workbook(ctx), xlsx.Writer{TempDir: temp}
+		together.Go(func() {
+			bookErr = put(&books, workbookFile, func(out io.Writer) error { return w.Write(ctx, out, book) })
 		})
 	}
-	if err := together.Wait(); err != nil {
+	together.Wait()
+	if err := cmp.Or(tablesErr, bookErr); err != nil { // always the same one
 		return m, err
 	}
 	m.Files = slices.Concat(tables, books)
