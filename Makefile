@@ -87,7 +87,7 @@ pairs: ## Start two syncs of one ledger at the same instant PAIRS times: one wor
 
 golden: ## Rewrite the golden files; look at the difference before you commit it
 	$(GO) test $(TESTFLAGS) $(filter-out ./cmd/tieout,$(GOLDEN_DIRS)) -update
-	$(GO) test $(TESTFLAGS) ./cmd/tieout -run '^(TestNotify_Webhook|TestNightly_ThatCannotRunIsToldOf)$$' -update
+	$(GO) test $(TESTFLAGS) ./cmd/tieout -run '^(TestNotify_Webhook|TestNightly_ThatCannotRunIsToldOf|TestNightly_OnADiskThatFailsIsToldOf)$$' -update
 
 golden-clean: ## Fail when rewriting the golden files changes one
 	.ci/golden-clean $(MAKE) --no-print-directory golden

@@ -369,13 +369,22 @@ func (a Alert) subject() string {
 	if a.SilentFrom != nil {
 		parts = append(parts, "no complete night since "+a.SilentFrom.In(a.zone).Format("2006-01-02"))
 	}
-	if a.notRun {
-		parts = append(parts, "the night could not run")
-	} else if n := len(a.Failures); n > 0 {
-		parts = append(parts, fmt.Sprintf("%s not read whole", count(n, "source", "sources")))
-		if a.Conclusion == "" && a.Status != "" {
-			parts[len(parts)-1] = "the night failed"
+	sources := 0
+	for _, f := range a.Failures {
+		if f.Source != "" {
+			sources++
 		}
+	}
+	switch {
+	case a.notRun:
+		parts = append(parts, "the night could not run")
+	case len(a.Failures) == 0:
+	case a.Conclusion == "" && a.Status != "":
+		parts = append(parts, "the night failed")
+	case sources == 0:
+		parts = append(parts, "a run went wrong")
+	default:
+		parts = append(parts, count(sources, "source", "sources")+" not read whole")
 	}
 	if a.New > 0 {
 		parts = append(parts, count(a.New, "new finding", "new findings"))
