@@ -8,7 +8,6 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
-	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
@@ -295,21 +294,5 @@ func TestBackfill_PastItsBudgetGoesOnNextTime(t *testing.T) {
 	}
 	if diff := cmp.Diff(string(free.ledgerRows(t)), string(s.ledgerRows(t))); diff != "" {
 		t.Errorf("in one run (-) and in %d (+):\n%s", runs, diff)
-	}
-}
-
-// edit replaces a text of the configuration.
-func (s *site) edit(t *testing.T, old, with string) {
-	t.Helper()
-	path := filepath.Join(s.dir, "tieout.yaml")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if !strings.Contains(string(text), old) {
-		t.Fatalf("the configuration has no %q", old)
-	}
-	if err := os.WriteFile(path, []byte(strings.Replace(string(text), old, with, 1)), 0o600); err != nil {
-		t.Fatal(err)
 	}
 }

@@ -83,6 +83,22 @@ func (s *site) must(t *testing.T, args ...string) string {
 	return stdout
 }
 
+// edit replaces a text of the configuration.
+func (s *site) edit(t *testing.T, old, with string) {
+	t.Helper()
+	path := filepath.Join(s.dir, "tieout.yaml")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(text), old) {
+		t.Fatalf("the configuration has no %q", old)
+	}
+	if err := os.WriteFile(path, []byte(strings.Replace(string(text), old, with, 1)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+}
+
 // table reads a CSV file of a report as rows by column name.
 func table(t *testing.T, path string) []map[string]string {
 	t.Helper()

@@ -353,3 +353,32 @@ func TestServe_StartsOnAnEmptyFile(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// TestServe_TellsSilenceWhileTheLedgerIsHeld between two nights: who holds it may hang.
+func TestServe_TellsSilenceWhileTheLedgerIsHeld(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sandbox.Config{Seed: 4, Transactions: 60}, nil)
+	h := hooked(t, s)
+	s.notify(t, "schedule: {nightly: '0 7 * * 1'}\n", nil)
+	w := newWatch(t, s)
+	w.ring()
+	h.all()
+	lock, err := ledger.Lock(w.config.LedgerPath, testNow)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, c := range []struct {
+		after time.Duration
+		told  int
+	}{{35 * time.Hour, 0}, {37 * time.Hour, 1}, {39 * time.Hour, 0}, {73 * time.Hour, 1}, {75 * time.Hour, 0}} {
+		w.at(testNow.Add(c.after))
+		w.ring()
+		w.ring()
+		if told := h.all(); len(told) != c.told || c.told == 1 && (told[0].SilentFrom == nil || len(told[0].Failures) > 0 || told[0].Status != "") {
+			t.Errorf("after %s: %+v", c.after, told)
+		}
+	}
+	if err := errors.Join(lock.Unlock(), w.stop(t)); err != nil {
+		t.Error(err)
+	}
+}
