@@ -131,11 +131,7 @@ func (a *app) sendAndRecord(ctx context.Context, c Config, p *pipeline.Pipeline,
 	if !sent {
 		return nil
 	}
-	if recordErr := p.RecordAlert(ctx, alert, err); recordErr != nil {
-		return errors.Join(err, recordErr)
-	}
-	a.remember(c).recorded(ch.name)
-	return err
+	return errors.Join(err, p.RecordAlert(ctx, alert, err))
 }
 
 // silent says whether a channel is to be told of silence. It only reads.

@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"maps"
 	"slices"
 	"time"
 
@@ -15,7 +14,7 @@ import (
 type remembered struct {
 	since    time.Time           // since when its nights cannot run; zero: the last one could
 	complete time.Time           // when the last complete night ended, as far as it could be read
-	told     map[told]delivering // what is not recorded
+	told     map[told]delivering // since the last night that ran, whether it is recorded or not
 }
 
 // told is one of the news of an alert, for a channel.
@@ -61,18 +60,18 @@ func (a *app) send(ctx context.Context, c Config, ch channel, alert pipeline.Ale
 	return true, err
 }
 
-// recorded forgets what a channel was told, since the ledger knows from here on.
-func (m *remembered) recorded(channel string) {
-	maps.DeleteFunc(m.told, func(t told, _ delivering) bool { return t.channel == channel })
-}
-
-// forNight is withLedger for a night. began says whether the ledger could be locked and opened.
+// forNight is withLedger for a night. began says whether the ledger could be locked and opened. What went wrong before a night
+// that ran is over with it.
 func (a *app) forNight(ctx context.Context, c Config, use func(Config, *pipeline.Pipeline) error) (began bool, err error) {
 	err = a.withLedger(ctx, c, nil, func(c Config, p *pipeline.Pipeline) error {
 		began = true
-		a.remember(c).since = time.Time{}
 		return use(c, p)
 	})
+	if exitCode(err) != exitFailed {
+		m := a.remember(c)
+		m.since = time.Time{}
+		clear(m.told)
+	}
 	return began, err
 }
 

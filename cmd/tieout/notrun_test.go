@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/base64"
 	"errors"
 	"fmt"
@@ -380,5 +381,39 @@ func TestServe_TellsSilenceWhileTheLedgerIsHeld(t *testing.T) {
 	}
 	if err := errors.Join(lock.Unlock(), w.stop(t)); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestServe_ALedgerThatFailsInTheNight cannot say what was told, and the night is due again at every ring.
+func TestServe_ALedgerThatFailsInTheNight(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sandbox.Config{Seed: 4, Transactions: 60}, nil)
+	h := hooked(t, s)
+	s.must(t, "sync")
+	w := newWatch(t, s)
+	nights := 0
+	w.app.job = func(_ context.Context, p *pipeline.Pipeline) (pipeline.NightlyResult, error) {
+		nights++
+		return pipeline.NightlyResult{}, errors.Join(errors.New("start sync: the ledger is damaged"), p.Ledger.Close())
+	}
+	for _, c := range []struct {
+		after time.Duration
+		told  int
+	}{{30 * time.Hour, 1}, {31 * time.Hour, 0}, {35 * time.Hour, 0}, {37 * time.Hour, 1}, {38 * time.Hour, 0}} {
+		w.at(testNow.Add(c.after))
+		w.ring()
+		w.ring()
+		told := h.all()
+		if len(told) != c.told {
+			t.Errorf("after %s: %+v", c.after, told)
+		}
+		for _, alert := range told {
+			if alert.SilentFrom == nil && (!strings.Contains(alert.Text, "start sync: the ledger is damaged") || alert.Status != schema.FailedRun) {
+				t.Errorf("after %s: %+v", c.after, alert)
+			}
+		}
+	}
+	if err := w.stop(t); err != nil || nights != 10 {
+		t.Errorf("%d nights were begun: %v", nights, err)
 	}
 }
