@@ -142,7 +142,7 @@ func toldBefore(runs []schema.Run, channel string) []toldAlert {
 
 // silence says since when no night was complete, where that is too long.
 func (a *Alert) silence(runs []schema.Run, told []toldAlert, longest time.Duration) {
-	from := lastComplete(runs)
+	from := lastComplete(a.At, runs)
 	times := a.silentSince(from, longest)
 	if times == 0 {
 		return
@@ -186,13 +186,13 @@ func (p *Pipeline) LastComplete(ctx context.Context) (time.Time, error) {
 	if err != nil || len(runs) == 0 {
 		return time.Time{}, err
 	}
-	return lastComplete(runs), nil
+	return lastComplete(p.Now(), runs), nil
 }
 
 // lastComplete is when the last complete night ended, or when the first run began where none was complete. runs are newest
 // first.
-func lastComplete(runs []schema.Run) time.Time {
-	if last := schedule.LastDone(runs); !last.IsZero() {
+func lastComplete(now time.Time, runs []schema.Run) time.Time {
+	if last := schedule.LastDone(now, runs); !last.IsZero() {
 		return last
 	}
 	return runs[len(runs)-1].StartedAt

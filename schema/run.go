@@ -79,3 +79,11 @@ type Completeness struct {
 	Run        int64  // set by the ledger
 	RecordedAt time.Time
 }
+
+// clockSlack is how far clocks may differ, or be set back, without anybody calling them wrong.
+const clockSlack = 2 * time.Hour
+
+// Believable is the latest instant at which something can have been recorded that is not after now. What was recorded later was
+// recorded by a clock that was ahead: it does not say up to when anything was read, or that a night was done, until that
+// instant has come.
+func Believable(now time.Time) time.Time { return now.Add(clockSlack) }

@@ -45,7 +45,7 @@ func gatherMetrics(ctx context.Context, p *pipeline.Pipeline) (metrics.Facts, er
 	if facts.Runs, err = p.Ledger.Runs(ctx, 0); err != nil {
 		return facts, err
 	}
-	facts.Night = schedule.LastDone(facts.Runs)
+	facts.Night = schedule.LastDone(p.Now(), facts.Runs)
 	for c, err := range p.View(0).Completeness.Completeness(ctx) {
 		if err != nil {
 			return facts, err

@@ -252,13 +252,15 @@ func (c MailConfig) deliver(ctx context.Context, alert pipeline.Alert) error {
 		return nil
 	}
 	var refused []error
+	later := false // somebody may be reached at another time: then all are told once more, rather than that one never
 	for i, m := range messages {
 		if m.HasSendError() {
+			later = later || m.SendErrorIsTemp()
 			refused = append(refused, fmt.Errorf("mail to %s: %w", c.To[i], m.SendError()))
 		}
 	}
 	switch {
-	case slices.ContainsFunc(messages, (*mail.Msg).IsDelivered):
+	case !later && slices.ContainsFunc(messages, (*mail.Msg).IsDelivered):
 		return &partlyError{errors.Join(refused...)}
 	case len(refused) > 0:
 		return errors.Join(refused...)

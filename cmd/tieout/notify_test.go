@@ -401,8 +401,12 @@ func (p *post) talk(c net.Conn) {
 			c = tls.Server(c, p.tls)
 			in, secure = bufio.NewReader(c), true
 		case "RCPT":
-			if strings.Contains(line, "nobody@") {
+			switch {
+			case strings.Contains(line, "nobody@"):
 				say("550 there is nobody")
+				continue
+			case strings.Contains(line, "later@"):
+				say("451 not now")
 				continue
 			}
 			say("250 well")
@@ -517,12 +521,23 @@ func TestNotify_Mail(t *testing.T) {
 		if _, stderr := s.night(t, testNow.Add(19*time.Hour)); stderr != "" || len(secure.mails) > 0 {
 			t.Errorf("told again: %d mails\n%s", len(secure.mails), stderr)
 		}
+		s.edit(t, "nobody@", "later@")
+		if _, err := s.world.Plant("balance"); err != nil {
+			t.Fatal(err)
+		}
+		for _, after := range []time.Duration{20 * time.Hour, 21 * time.Hour} { // whoever is refused for a time is tried again
+			if _, stderr := s.night(t, testNow.Add(after)); !strings.Contains(stderr, "mail to later@example.com: ") || len(secure.mails) != 2 {
+				t.Errorf("after %s: %d mails\n%s", after, len(secure.mails), stderr)
+			}
+			<-secure.mails
+			<-secure.mails
+		}
 		to(secure, ", ca_file: own.pem")
 		s.edit(t, "ann@", "nobody@")
 		if _, err := s.world.Plant("balance"); err != nil {
 			t.Fatal(err)
 		}
-		if _, stderr := s.night(t, testNow.Add(20*time.Hour)); !strings.Contains(stderr, "nobody could be told by mail") {
+		if _, stderr := s.night(t, testNow.Add(22*time.Hour)); !strings.Contains(stderr, "nobody could be told by mail") {
 			t.Errorf("%s", stderr)
 		}
 	})

@@ -198,7 +198,7 @@ func (a *app) due(ctx context.Context, c Config, p *pipeline.Pipeline) (schedule
 	if err != nil {
 		return schedule.Night{}, err
 	}
-	if last := schedule.LastDone(runs); !last.IsZero() {
+	if last := schedule.LastDone(now, runs); !last.IsZero() {
 		a.remember(c).complete = last
 	}
 	return c.Schedule.plan(c.Entity).Due(now, runs), nil

@@ -32,7 +32,7 @@ type Night struct {
 func (p Plan) Due(now time.Time, runs []schema.Run) Night {
 	tick := p.Cron.Latest(now)
 	if !tick.IsZero() {
-		if n := p.night(tick, runs); !n.done {
+		if n := p.night(now, tick, runs); !n.done {
 			return n.Night
 		}
 	}
@@ -46,14 +46,14 @@ type judged struct {
 }
 
 // night judges the runs since a tick.
-func (p Plan) night(tick time.Time, runs []schema.Run) judged {
+func (p Plan) night(now, tick time.Time, runs []schema.Run) judged {
 	n := judged{Night: Night{Tick: tick, At: tick.Add(p.delay(tick))}}
 	wait := p.Retry
 	if wait == 0 {
 		wait = 15 * time.Minute
 	}
 	var s steps
-	for _, r := range inOrder(runs) {
+	for _, r := range inOrder(now, runs) {
 		if r.StartedAt.Before(tick) {
 			continue
 		}
@@ -76,10 +76,10 @@ func (p Plan) night(tick time.Time, runs []schema.Run) judged {
 
 // LastDone is when the sync of the last night that was done ended, given the recorded runs in any order: how far back what is
 // known lies. Zero: none was done.
-func LastDone(runs []schema.Run) time.Time {
+func LastDone(now time.Time, runs []schema.Run) time.Time {
 	var last time.Time
 	var s steps
-	for _, r := range inOrder(runs) {
+	for _, r := range inOrder(now, runs) {
 		if s.take(r) {
 			last = s.sync.FinishedAt
 		}
@@ -87,9 +87,10 @@ func LastDone(runs []schema.Run) time.Time {
 	return last
 }
 
-// inOrder is the whole runs in the order in which they began.
-func inOrder(runs []schema.Run) []schema.Run {
-	whole := slices.DeleteFunc(slices.Clone(runs), func(r schema.Run) bool { return !r.Whole })
+// inOrder is the whole runs in the order in which they began. One by a clock that was ahead answers nothing.
+func inOrder(now time.Time, runs []schema.Run) []schema.Run {
+	latest := schema.Believable(now)
+	whole := slices.DeleteFunc(slices.Clone(runs), func(r schema.Run) bool { return !r.Whole || r.StartedAt.After(latest) })
 	slices.SortFunc(whole, func(a, b schema.Run) int { return cmp.Compare(a.ID, b.ID) })
 	return whole
 }

@@ -400,8 +400,8 @@ func (l *Ledger) Coverage(ctx context.Context, source string, s schema.Stream, w
 	var rows []row
 	if err := l.read.SelectContext(ctx, &rows, l.read.Rebind(`
 		SELECT DISTINCT scope, window_from, window_to FROM completeness
-		WHERE source = ? AND stream = ? AND verdict = ? ORDER BY window_from, window_to`),
-		source, string(s), string(schema.VerdictComplete)); err != nil {
+		WHERE source = ? AND stream = ? AND verdict = ? AND recorded_at <= ? ORDER BY window_from, window_to`),
+		source, string(s), string(schema.VerdictComplete), schema.Believable(l.now()).UnixMicro()); err != nil {
 		return nil, fmt.Errorf("read coverage (%s): %w", source, err)
 	}
 	rows = slices.DeleteFunc(rows, func(r row) bool { return !schema.Scope(r.Scope).Covers(wanted) })
@@ -430,8 +430,8 @@ func (l *Ledger) Watermark(ctx context.Context, source string, s schema.Stream, 
 		SELECT w.scope, MAX(w.window_to) AS window_to FROM completeness w
 		JOIN commits c ON c.seq = w.commit_seq
 		JOIN run_events e ON e.run_id = c.run_id
-		WHERE w.source = ? AND w.stream = ? AND w.verdict = ? AND e.kind = ?
-		GROUP BY w.scope`), source, string(s), string(schema.VerdictComplete), string(schema.SyncRun))
+		WHERE w.source = ? AND w.stream = ? AND w.verdict = ? AND e.kind = ? AND w.recorded_at <= ?
+		GROUP BY w.scope`), source, string(s), string(schema.VerdictComplete), string(schema.SyncRun), schema.Believable(l.now()).UnixMicro())
 	if err != nil {
 		return time.Time{}, fmt.Errorf("read watermark (%s): %w", source, err)
 	}
