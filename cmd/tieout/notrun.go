@@ -12,6 +12,7 @@ import (
 
 // remembered is what this process knows of a ledger, for when the ledger itself cannot be asked or told.
 type remembered struct {
+	there    bool                // it has been read
 	since    time.Time           // since when its nights cannot run; zero: the last one could
 	complete time.Time           // when the last complete night ended, as far as it could be read
 	told     map[told]delivering // since the last night that ran, whether it is recorded or not

@@ -417,3 +417,31 @@ func TestServe_ALedgerThatFailsInTheNight(t *testing.T) {
 		t.Errorf("%d nights were begun: %v", nights, err)
 	}
 }
+
+// TestServe_ALedgerThatIsGone takes the ledger away from under serve, as a disk that is no longer mounted does.
+func TestServe_ALedgerThatIsGone(t *testing.T) {
+	t.Parallel()
+	s := newSite(t, sandbox.Config{Seed: 4, Transactions: 60}, nil)
+	h := hooked(t, s)
+	w := newWatch(t, s)
+	w.ring()
+	h.all()
+	path := filepath.Join(s.dir, "tieout.db")
+	for _, name := range []string{path, path + "-wal", path + "-shm"} {
+		if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			t.Fatal(err)
+		}
+	}
+	w.at(testNow.Add(24 * time.Hour))
+	w.ring()
+	w.ring()
+	if told := h.all(); len(told) != 1 || !strings.Contains(told[0].Text, "the ledger is gone") {
+		t.Errorf("%+v", told)
+	}
+	if _, err := os.Stat(path); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a new ledger was made: %v", err)
+	}
+	if err := w.stop(t); err != nil {
+		t.Error(err)
+	}
+}

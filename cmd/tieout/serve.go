@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"os"
 	"time"
@@ -185,6 +186,9 @@ func (a *app) nextNight(ctx context.Context, c Config) (next schedule.Night, qui
 		a.log.Info("upgrade the ledger", "ledger", c.LedgerPath)
 		err = a.withLedger(ctx, c, nil, look)
 	}
+	if a.remember(c).there && errors.Is(err, ledger.ErrNone) {
+		return next, false, fmt.Errorf("the ledger is gone (%s), and a new one would know nothing of what was found and decided: mount its disk, restore a backup, or begin anew by starting tieout again", c.LedgerPath)
+	}
 	if errors.Is(err, ledger.ErrNone) {
 		return c.Schedule.plan(c.Entity).Due(a.now(), nil), false, nil
 	}
@@ -198,6 +202,7 @@ func (a *app) due(ctx context.Context, c Config, p *pipeline.Pipeline) (schedule
 	if err != nil {
 		return schedule.Night{}, err
 	}
+	a.remember(c).there = true
 	if last := schedule.LastDone(now, runs); !last.IsZero() {
 		a.remember(c).complete = last
 	}
