@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -120,21 +121,21 @@ func TestBackfill_DryRunWritesNothing(t *testing.T) {
 	} {
 		t.Run(c.fact, func(t *testing.T) {
 			t.Parallel()
-			asked := false
+			var asked atomic.Bool
 			s := newSite(t, sandbox.Config{Seed: 4, Transactions: 60}, func(h http.Handler) http.Handler {
-				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked = true; h.ServeHTTP(w, r) })
+				return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { asked.Store(true); h.ServeHTTP(w, r) })
 			})
 			c.make(t, s)
 			s.notify(t, "metrics: {textfile: tieout.prom}\n", nil)
-			asked = false
+			asked.Store(false)
 			before := files(s.dir)
 			plan := s.must(t, "backfill", "--dry-run", "--from", "2026-01-01", "--to", "2026-08-30")
 			again := s.must(t, "--read-only", "backfill", "--dry-run", "--from", "2026-01-01", "--to", "2026-08-30")
 			if plan != again || !strings.Contains(plan, "whop-main") || !strings.Contains(plan, "bill-main") {
 				t.Errorf("%s\n%s", plan, again)
 			}
-			if diff := cmp.Diff(before, files(s.dir)); diff != "" || asked {
-				t.Errorf("asked an issuer: %v; files before (-) and after (+):\n%s", asked, diff)
+			if diff := cmp.Diff(before, files(s.dir)); diff != "" || asked.Load() {
+				t.Errorf("asked an issuer: %v; files before (-) and after (+):\n%s", asked.Load(), diff)
 			}
 		})
 	}
