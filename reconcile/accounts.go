@@ -104,7 +104,7 @@ func (a *account) complete(ctx context.Context, v schema.View) error {
 // read adds the entries that name the card by some of its ids.
 func (a *account) read(ctx context.Context, v schema.View, ids []string) error {
 	for _, id := range ids {
-		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Source: a.card.Source, CardID: id, Since: a.since}) {
+		for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Source: a.card.Source, CardID: id, Since: a.since, Brief: true}) {
 			if err != nil {
 				return fmt.Errorf("read entries (%s, card %s): %w", a.card.Source, id, err)
 			}
@@ -127,7 +127,7 @@ func accounts(ctx context.Context, v schema.View, cards cardIndex, source string
 			yield(nil, err)
 			return
 		}
-		entries := newCursor("entries", v.Entries.Entries(ctx, schema.EntryFilter{Source: source, Since: since}),
+		entries := newCursor("entries", v.Entries.Entries(ctx, schema.EntryFilter{Source: source, Since: since, Brief: true}),
 			func(e schema.Entry) cardKey { return cardKey{e.Source, e.CardID} })
 		defer entries.stop()
 		observations := newCursor("observations", v.Observations.Observations(ctx),
@@ -161,16 +161,16 @@ func accounts(ctx context.Context, v schema.View, cards cardIndex, source string
 			if err == nil {
 				a.observations, err = observations.take(key, a.observations[:0])
 			}
-			a.describe(cards, key)
+			if err == nil {
+				err = a.describe(ctx, v, cards, key)
+			}
 			a.since, a.short = since, false
 			a.ids, a.currencies = append(append(a.ids[:0], key.id), twins.of[key]...), twins.currencies[key]
 			if err == nil && len(twins.of[key]) > 0 {
 				err = a.read(ctx, v, twins.of[key])
 			}
 			if err == nil && !a.listed && !since.IsZero() {
-				if err = a.complete(ctx, v); err == nil {
-					a.describe(cards, key)
-				}
+				err = a.complete(ctx, v)
 			}
 			if err != nil {
 				yield(nil, err)
@@ -183,18 +183,24 @@ func accounts(ctx context.Context, v schema.View, cards cardIndex, source string
 	}
 }
 
-func (a *account) describe(cards cardIndex, key cardKey) {
+// describe says which card it is. Of one that no list contains, its oldest entry tells what is known.
+func (a *account) describe(ctx context.Context, v schema.View, cards cardIndex, key cardKey) error {
 	a.card, a.listed = cards.byID[key]
 	if a.listed {
-		return
+		return nil
 	}
 	a.card = schema.Card{Source: key.source, ID: key.id}
 	if len(a.observations) > 0 {
 		a.card.Provider = a.observations[0].Provider
 	}
-	if len(a.entries) > 0 {
-		a.card.Provider, a.card.Last4 = a.entries[0].Provider, a.entries[0].CardLast4
+	for e, err := range v.Entries.Entries(ctx, schema.EntryFilter{Source: key.source, CardID: key.id}) {
+		if err != nil {
+			return fmt.Errorf("read entries (%s, card %s): %w", key.source, key.id, err)
+		}
+		a.card.Provider, a.card.Last4 = e.Provider, e.CardLast4
+		break
 	}
+	return nil
 }
 
 // twinIDs are the ids under which entries name a card otherwise than its list does.

@@ -88,13 +88,31 @@ func (w *world) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[sch
 			return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), strings.Compare(a.ID(), b.ID()))
 		})
 	}
-	return each(ctx, entries, func(e schema.Entry) bool {
+	chosen := each(ctx, entries, func(e schema.Entry) bool {
 		return (f.Source == "" || f.Source == e.Source) && (f.CardID == "" || f.CardID == e.CardID) &&
 			(f.Since.IsZero() || !e.OccurredAt.Before(f.Since) || !e.PostedAt.Before(f.Since)) &&
 			(f.Currency == "" || f.Currency == e.Amount.Currency().Code()) && (len(f.References) == 0 || slices.Contains(f.References, e.Reference)) &&
 			(len(f.IDs) == 0 || slices.Contains(f.IDs, e.ExternalID)) &&
 			(len(f.Kinds) == 0 || slices.Contains(f.Kinds, e.Kind)) && (len(f.Statuses) == 0 || slices.Contains(f.Statuses, e.Status))
 	})
+	if !f.Brief {
+		return chosen
+	}
+	return func(yield func(schema.Entry, error) bool) {
+		for e, err := range chosen {
+			if !yield(brief(e), err) {
+				return
+			}
+		}
+	}
+}
+
+// brief is what a brief reading has of an entry.
+func brief(e schema.Entry) schema.Entry {
+	return schema.Entry{
+		Source: e.Source, ExternalID: e.ExternalID, CardID: e.CardID, Kind: e.Kind, Status: e.Status, OccurredAt: e.OccurredAt,
+		PostedAt: e.PostedAt, Amount: e.Amount, Merchant: e.Merchant, Reference: e.Reference, LinkedID: e.LinkedID,
+	}
 }
 
 func (w *world) EntryCards(ctx context.Context) iter.Seq2[schema.EntryCard, error] {

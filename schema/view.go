@@ -22,6 +22,9 @@ type EntryFilter struct {
 	References []string // at most MostIDs
 	Currency   string
 	ByTime     bool // order by occurred_at, entry id; default: source, card, occurred_at, entry id
+	// Brief leaves unset what checks do not ask for: provider, last four, literal, original amount, category and description of the
+	// merchant, version and run. Whole cards are read several times faster so.
+	Brief bool
 }
 
 // EntryReader reads the version of each entry that was current at the view's run.

@@ -113,6 +113,25 @@ func scanEntry(s scanner, r *entryRow) error {
 	return err
 }
 
+// briefSelect is what is read of entries in brief. The index entries_card has all of it.
+const briefSelect = `SELECT source, card_id, external_id, kind, status, occurred_at, posted_at, amount_minor, currency, merchant,
+	reference, linked_id FROM entries `
+
+func scanBrief(s scanner, _ *entryRow) (e schema.Entry, err error) {
+	var occurred, minor int64
+	var posted *int64
+	var currency string
+	if err := s.Scan(&e.Source, &e.CardID, &e.ExternalID, &e.Kind, &e.Status, &occurred, &posted, &minor, &currency, &e.Merchant,
+		&e.Reference, &e.LinkedID); err != nil {
+		return e, err
+	}
+	e.OccurredAt, e.PostedAt = instant(&occurred), instant(posted)
+	if e.Amount, err = amount(&minor, currency); err != nil {
+		err = fmt.Errorf("entry %s: %w", e.ID(), err)
+	}
+	return e, err
+}
+
 func (r *entryRow) entry() (schema.Entry, error) {
 	e := schema.Entry{
 		Source: r.Source, Provider: schema.Provider(r.Provider), ExternalID: r.ExternalID, CardID: r.CardID, CardLast4: r.CardLast4,

@@ -130,6 +130,21 @@ func TestView_Lately(t *testing.T) {
 			break
 		}
 	})
+	t.Run("Brief", func(t *testing.T) {
+		for name, f := range map[string]schema.EntryFilter{"everything": {}, "of late": {Since: loadedAt.AddDate(0, 0, -8)}, "by ids": {Source: "a-main", IDs: []string{"7"}}} {
+			want := listed(t, l.View(0).Entries.Entries(t.Context(), f))
+			for i, e := range want {
+				want[i] = schema.Entry{
+					Source: e.Source, ExternalID: e.ExternalID, CardID: e.CardID, Kind: e.Kind, Status: e.Status, OccurredAt: e.OccurredAt,
+					PostedAt: e.PostedAt, Amount: e.Amount, Merchant: e.Merchant, Reference: e.Reference, LinkedID: e.LinkedID,
+				}
+			}
+			f.Brief = true
+			if got := listed(t, l.View(0).Entries.Entries(t.Context(), f)); !slices.Equal(got, want) || len(want) == 0 {
+				t.Errorf("%s: %+v\nwant %+v", name, got, want)
+			}
+		}
+	})
 	for name, plan := range map[string]struct {
 		filter schema.EntryFilter
 		want   []string
@@ -140,6 +155,8 @@ func TestView_Lately(t *testing.T) {
 		"what has a reference":  {schema.EntryFilter{Source: "a-main", CardID: "card-3", Currency: "USD", References: []string{"7", "8"}}, []string{"entries_kin (source=? AND card_id=? AND currency=? AND reference=?)"}},
 		"the oldest":            {schema.EntryFilter{ByTime: true}, []string{"SCAN entries USING INDEX entries_time"}},
 		"everything, card wise": {schema.EntryFilter{}, []string{"SCAN entries USING INDEX entries_card"}},
+		"the same in brief":     {schema.EntryFilter{Brief: true}, []string{"SCAN entries USING COVERING INDEX entries_card"}},
+		"a card in brief":       {schema.EntryFilter{Source: "a-main", CardID: "card-3", Brief: true}, []string{"USING COVERING INDEX entries_card (source=? AND card_id=?)"}},
 	} {
 		t.Run("ByIndex/"+name, func(t *testing.T) {
 			query, args, err := entryQuery(plan.filter)

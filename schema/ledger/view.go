@@ -117,10 +117,14 @@ const (
 // Entries implements schema.EntryReader.
 func (v *view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[schema.Entry, error] {
 	return func(yield func(schema.Entry, error) bool) {
-		shown, err := v.shown(ctx)
-		if err != nil {
-			yield(schema.Entry{}, err)
-			return
+		read := scanBrief
+		if !f.Brief {
+			shown, err := v.shown(ctx)
+			if err != nil {
+				yield(schema.Entry{}, err)
+				return
+			}
+			read = shown.entry
 		}
 		query, args, err := entryQuery(f)
 		if err != nil {
@@ -128,17 +132,7 @@ func (v *view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[sche
 			return
 		}
 		var row entryRow
-		entries := scan(ctx, v, "entries", query, args, func(rows *sql.Rows) (schema.Entry, error) {
-			if err := scanEntry(rows, &row); err != nil {
-				return schema.Entry{}, err
-			}
-			e, err := row.entry()
-			e.Run = shown.runs[row.CommitSeq].run
-			if e.CardLast4 == "" {
-				e.CardLast4 = shown.last4[cardKey{e.Source, e.CardID}]
-			}
-			return e, err
-		})
+		entries := scan(ctx, v, "entries", query, args, func(rows *sql.Rows) (schema.Entry, error) { return read(rows, &row) })
 		if f.ByTime {
 			entries = byID(entries)
 		}
@@ -148,6 +142,19 @@ func (v *view) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[sche
 			}
 		}
 	}
+}
+
+// entry reads an entry with what does not stand in its row.
+func (n *names) entry(s scanner, row *entryRow) (schema.Entry, error) {
+	if err := scanEntry(s, row); err != nil {
+		return schema.Entry{}, err
+	}
+	e, err := row.entry()
+	e.Run = n.runs[row.CommitSeq].run
+	if e.CardLast4 == "" {
+		e.CardLast4 = n.last4[cardKey{e.Source, e.CardID}]
+	}
+	return e, err
 }
 
 // byID puts entries that come by occurred_at in order of their ids where they occurred at one instant. The database would sort
@@ -184,6 +191,10 @@ func byID(entries iter.Seq2[schema.Entry, error]) iter.Seq2[schema.Entry, error]
 // entryQuery is the query of a filter.
 func entryQuery(f schema.EntryFilter) (query string, args []any, err error) {
 	query = standing
+	columns := entrySelect
+	if f.Brief {
+		columns = briefSelect
+	}
 	where := func(condition string, values ...any) {
 		query += " AND " + condition
 		args = append(args, values...)
@@ -229,11 +240,11 @@ func entryQuery(f schema.EntryFilter) (query string, args []any, err error) {
 	case n > 0:
 		where("external_id IN (?"+strings.Repeat(", ?", n-1)+")", texts(f.IDs)...)
 		// Current and replaced versions have an index each.
-		current, replaced := entrySelect+strings.Replace(query, stood, "closed_seq IS NULL", 1), entrySelect+strings.Replace(query, stood, "closed_seq > @seq", 1)
+		current, replaced := columns+strings.Replace(query, stood, "closed_seq IS NULL", 1), columns+strings.Replace(query, stood, "closed_seq > @seq", 1)
 		return current + " UNION ALL " + replaced + " ORDER BY source, card_id, occurred_at, external_id", slices.Concat(args, args), nil
 	}
 	if !f.Since.IsZero() && f.CardID == "" {
-		return since(query, args, f)
+		return since(columns, query, args, f)
 	}
 	if !f.Since.IsZero() {
 		where("(occurred_at >= ? OR posted_at >= ?)", f.Since.UnixMicro(), f.Since.UnixMicro())
@@ -246,7 +257,7 @@ func entryQuery(f schema.EntryFilter) (query string, args []any, err error) {
 	default:
 		query += ` ORDER BY source, card_id, occurred_at, external_id`
 	}
-	return entrySelect + query, args, nil
+	return columns + query, args, nil
 }
 
 // sorted orders few entries by expressions, so that no index that has the order is walked instead of the one that finds them.
@@ -261,10 +272,10 @@ func sorted(byTime bool) string {
 const soon = 7 * 24 * time.Hour
 
 // since is the query of what occurred or posted at an instant or later. It costs by what it finds.
-func since(query string, args []any, f schema.EntryFilter) (string, []any, error) {
+func since(columns, query string, args []any, f schema.EntryFilter) (string, []any, error) {
 	at, far := f.Since.UnixMicro(), f.Since.Add(-soon).UnixMicro()
-	near := entrySelect + query + " AND occurred_at >= ? AND (occurred_at >= ? OR posted_at >= ?)"
-	late := entrySelect + query + " AND occurred_at < ? AND posted_at >= ? AND posted_at > occurred_at + " + strconv.FormatInt(soon.Microseconds(), 10)
+	near := columns + query + " AND occurred_at >= ? AND (occurred_at >= ? OR posted_at >= ?)"
+	late := columns + query + " AND occurred_at < ? AND posted_at >= ? AND posted_at > occurred_at + " + strconv.FormatInt(soon.Microseconds(), 10)
 	return "SELECT * FROM (" + near + " UNION ALL " + late + ")" + sorted(f.ByTime), slices.Concat(args, []any{far, at, at}, args, []any{far, at}), nil
 }
 

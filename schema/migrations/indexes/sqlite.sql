@@ -4,6 +4,7 @@
 -- columns are asked for: keys are compared from the left.
 CREATE INDEX IF NOT EXISTS records_identity ON records (identity, source, stream, id, sha);
 CREATE UNIQUE INDEX IF NOT EXISTS entries_current ON entries (external_id, source) WHERE closed_seq IS NULL;
-CREATE INDEX IF NOT EXISTS entries_card ON entries (source, card_id, occurred_at, external_id, posted_at);
+-- With all that is read of an entry in brief, so that it is not looked up in its table, where its neighbours are others.
+CREATE INDEX IF NOT EXISTS entries_card ON entries (source, card_id, occurred_at, external_id, posted_at, kind, status, amount_minor, currency, merchant, reference, linked_id, closed_seq, commit_seq);
 CREATE INDEX IF NOT EXISTS entries_time ON entries (occurred_at, source, posted_at);
 CREATE INDEX IF NOT EXISTS entries_kin ON entries (source, card_id, currency, reference, occurred_at);
