@@ -5,10 +5,12 @@ import (
 	"context"
 	"fmt"
 	"iter"
-	"maps"
+	"runtime"
 	"slices"
 	"strings"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/money"
@@ -17,14 +19,17 @@ import (
 // cardKey names a card. Sources and cards are walked in the order of cardKey.compare, which is byte order.
 type cardKey struct{ source, id string }
 
+func keyOf(k schema.CardKey) cardKey { return cardKey{k.Source, k.ID} }
+
 func (k cardKey) compare(o cardKey) int {
 	return cmp.Or(strings.Compare(k.source, o.source), strings.Compare(k.id, o.id))
 }
 
 // cardIndex finds the cards that some list contains.
 type cardIndex struct {
-	byID  map[cardKey]schema.Card
-	alias map[cardKey]string // a card's second id -> its id
+	byID   map[cardKey]schema.Card
+	alias  map[cardKey]string // a card's second id -> its id
+	sorted []cardKey
 }
 
 func readCards(ctx context.Context, v schema.View) (cardIndex, error) {
@@ -34,23 +39,42 @@ func readCards(ctx context.Context, v schema.View) (cardIndex, error) {
 			return cardIndex{}, fmt.Errorf("read cards: %w", err)
 		}
 		x.byID[cardKey{c.Source, c.ID}] = c
+		x.sorted = append(x.sorted, cardKey{c.Source, c.ID})
 		if c.AltID != "" {
 			x.alias[cardKey{c.Source, c.AltID}] = c.ID
 		}
 	}
+	slices.SortFunc(x.sorted, cardKey.compare)
 	return x, nil
 }
 
-// keys yields the cards in order.
-func (x cardIndex) keys() iter.Seq2[cardKey, error] {
-	keys := slices.SortedFunc(maps.Keys(x.byID), cardKey.compare)
+// keys yields the cards of a source and a range in order.
+func (x cardIndex) keys(source string, within schema.CardRange) iter.Seq2[cardKey, error] {
+	from, to := keyOf(within.From), keyOf(within.To)
+	at, _ := slices.BinarySearchFunc(x.sorted, from, cardKey.compare)
 	return func(yield func(cardKey, error) bool) {
-		for _, k := range keys {
-			if !yield(k, nil) {
+		for _, k := range x.sorted[at:] {
+			if (to != cardKey{} && k.compare(to) >= 0) {
+				return
+			}
+			if (source == "" || k.source == source) && !yield(k, nil) {
 				return
 			}
 		}
 	}
+}
+
+// shares splits all cards, listed or not, into at most n ranges of about as many listed ones of a source, or of all sources
+// when it is empty.
+func (x cardIndex) shares(source string, n int) []schema.CardRange {
+	keys := slices.DeleteFunc(slices.Clone(x.sorted), func(k cardKey) bool { return source != "" && k.source != source })
+	ranges := make([]schema.CardRange, max(1, min(n, len(keys))))
+	for i := 1; i < len(ranges); i++ {
+		k := keys[i*len(keys)/len(ranges)]
+		ranges[i-1].To = schema.CardKey{Source: k.source, ID: k.id}
+		ranges[i].From = ranges[i-1].To
+	}
+	return ranges
 }
 
 // find looks for a card under either of the ids that a row gives for it.
@@ -117,23 +141,28 @@ func (a *account) read(ctx context.Context, v schema.View, ids []string) error {
 	return nil
 }
 
-// accounts yields the cards of one source, or of all sources when source is empty, by source and card: those that some
-// list contains and those that only rows name. It joins the ordered readers, so that one card's rows are held at a time. Rows without a card are left out. The account and its
-// slices are valid until the next one. With since, only entries that occurred or posted then or later are read of cards that some list contains.
-func accounts(ctx context.Context, v schema.View, cards cardIndex, source string, since time.Time) iter.Seq2[*account, error] {
+// walk is what accounts are read of.
+type walk struct {
+	view   schema.View
+	cards  cardIndex
+	twins  twinIDs
+	source string           // empty: all
+	within schema.CardRange // zero: all
+	since  time.Time        // of cards that some list contains only the entries are read that occurred or posted then or later; zero: all
+}
+
+// accounts yields cards by source and card: those that some list contains and those that only rows name. It joins the ordered
+// readers, so that one card's rows are held at a time. Rows without a card are left out. The account and its slices are valid
+// until the next one.
+func (w walk) accounts(ctx context.Context) iter.Seq2[*account, error] {
 	return func(yield func(*account, error) bool) {
-		twins, err := readTwins(ctx, v, cards, source)
-		if err != nil {
-			yield(nil, err)
-			return
-		}
-		entries := newCursor("entries", v.Entries.Entries(ctx, schema.EntryFilter{Source: source, Since: since, Brief: true}),
+		entries := newCursor("entries", w.view.Entries.Entries(ctx, schema.EntryFilter{Source: w.source, Cards: w.within, Since: w.since, Brief: true}),
 			func(e schema.Entry) cardKey { return cardKey{e.Source, e.CardID} })
 		defer entries.stop()
-		observations := newCursor("observations", v.Observations.Observations(ctx),
+		observations := newCursor("observations", w.view.Observations.Observations(ctx, schema.ObservationFilter{Source: w.source, Cards: w.within}),
 			func(o schema.Observation) cardKey { return cardKey{o.Source, o.ID} })
 		defer observations.stop()
-		listed := newCursor("cards", cards.keys(), func(k cardKey) cardKey { return k })
+		listed := newCursor("cards", w.cards.keys(w.source, w.within), func(k cardKey) cardKey { return k })
 		defer listed.stop()
 
 		var a account
@@ -150,7 +179,7 @@ func accounts(ctx context.Context, v schema.View, cards cardIndex, source string
 				yield(nil, err)
 				return
 			}
-			if key.id == "" || (source != "" && key.source != source) || twins.strays[key] {
+			if key.id == "" || w.twins.strays[key] {
 				if err := skip(entries, observations, key); err != nil {
 					yield(nil, err)
 					return
@@ -162,15 +191,7 @@ func accounts(ctx context.Context, v schema.View, cards cardIndex, source string
 				a.observations, err = observations.take(key, a.observations[:0])
 			}
 			if err == nil {
-				err = a.describe(ctx, v, cards, key)
-			}
-			a.since, a.short = since, false
-			a.ids, a.currencies = append(append(a.ids[:0], key.id), twins.of[key]...), twins.currencies[key]
-			if err == nil && len(twins.of[key]) > 0 {
-				err = a.read(ctx, v, twins.of[key])
-			}
-			if err == nil && !a.listed && !since.IsZero() {
-				err = a.complete(ctx, v)
+				err = w.fill(ctx, &a, key)
 			}
 			if err != nil {
 				yield(nil, err)
@@ -181,6 +202,45 @@ func accounts(ctx context.Context, v schema.View, cards cardIndex, source string
 			}
 		}
 	}
+}
+
+// most is how many ranges of cards are walked at once. Each walk holds up to three readers of the ledger.
+const most = 4
+
+// manyRanges is into how many the cards are split. Some have many more entries than others.
+func manyRanges() int { return 16 * min(runtime.GOMAXPROCS(0), most) }
+
+// each walks over ranges of the cards, some at once.
+func (w walk) each(ctx context.Context, ranges []schema.CardRange, do func(ctx context.Context, n int, w walk) error) error {
+	group, ctx := errgroup.WithContext(ctx)
+	group.SetLimit(min(runtime.GOMAXPROCS(0), most))
+	for n, cards := range ranges {
+		group.Go(func() error {
+			w := w
+			w.within = cards
+			return do(ctx, n, w)
+		})
+	}
+	return group.Wait()
+}
+
+// fill completes what the readers in order gave of a card.
+func (w walk) fill(ctx context.Context, a *account, key cardKey) error {
+	if err := a.describe(ctx, w.view, w.cards, key); err != nil {
+		return err
+	}
+	twins := w.twins.of[key]
+	a.since, a.short = w.since, false
+	a.ids, a.currencies = append(append(a.ids[:0], key.id), twins...), w.twins.currencies[key]
+	if len(twins) > 0 {
+		if err := a.read(ctx, w.view, twins); err != nil {
+			return err
+		}
+	}
+	if !a.listed && !w.since.IsZero() {
+		return a.complete(ctx, w.view)
+	}
+	return nil
 }
 
 // describe says which card it is. Of one that no list contains, its oldest entry tells what is known.

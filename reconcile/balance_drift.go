@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/tieout/tieout/schema"
@@ -26,7 +27,7 @@ func (c balanceDrift) Run(ctx context.Context, v schema.View, p schema.Period) i
 }
 
 func (c balanceDrift) judge(ctx context.Context, v schema.View, p schema.Period, cards cardIndex) (accountJudge, error) {
-	d := &driftJudge{cfg: c.cfg, period: p, zones: zones{}}
+	d := &driftJudge{cfg: c.cfg, period: p, zones: &zones{}}
 	var err error
 	if d.budgets, err = readBudgets(ctx, v); err != nil {
 		return nil, err
@@ -41,15 +42,14 @@ func (c balanceDrift) judge(ctx context.Context, v schema.View, p schema.Period,
 	return d, err
 }
 
-// account compares the figures of a card. They are judged when all cards of the source are known, since the basis of a card
-// depends on the others.
-func (d *driftJudge) account(a *account) (all []schema.Outcome, err error) {
-	if a.card.Source != d.source {
-		all = d.end()
-		d.source = a.card.Source
-	}
-	d.held = append(d.held, d.card(a)...)
-	return all, nil
+// account compares the figures of a card. They are judged when all cards are known, since the basis of a card depends on the
+// others of its source.
+func (d *driftJudge) account(a *account) ([]schema.Outcome, error) {
+	compared := d.card(a)
+	d.mutex.Lock()
+	defer d.mutex.Unlock()
+	d.held = append(d.held, compared...)
+	return nil, nil
 }
 
 // glance implements accountJudge. What does not agree may be explained by any entry.
@@ -59,10 +59,18 @@ func (d *driftJudge) glance(a *account) error {
 	return nil
 }
 
-// end judges what is held.
-func (d *driftJudge) end() []schema.Outcome {
-	all := d.conclude(d.held)
-	d.held = nil
+// end judges what is held, source by source.
+func (d *driftJudge) end() (all []schema.Outcome) {
+	key := func(c comparison) cardKey { return cardKey{c.card.Source, c.card.ID} }
+	slices.SortStableFunc(d.held, func(a, b comparison) int { return key(a).compare(key(b)) })
+	for len(d.held) > 0 {
+		n := slices.IndexFunc(d.held, func(c comparison) bool { return c.card.Source != d.held[0].card.Source })
+		if n < 0 {
+			n = len(d.held)
+		}
+		all = append(all, d.conclude(d.held[:n])...)
+		d.held = d.held[n:]
+	}
 	return all
 }
 
@@ -72,10 +80,10 @@ type driftJudge struct {
 	budgets budgets
 	covered coverage
 	units   map[string]UnitChoice
-	zones   zones
+	zones   *zones
 
-	source string
-	held   []comparison // of the source
+	mutex sync.Mutex
+	held  []comparison
 }
 
 // comparison is one figure of one card beside the ledger's sums.

@@ -1,6 +1,7 @@
 package reconcile
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -56,12 +57,27 @@ func balanceUnits(ctx context.Context, v schema.View, p schema.Period, cfg Confi
 			continue
 		}
 		choice := UnitChoice{Unit: MinorUnit, Auto: true}
-		for a, err := range accounts(ctx, v, cards, source, time.Time{}) {
-			if err != nil {
-				return nil, fmt.Errorf("find the unit of balances (%s): %w", source, err)
+		twins, err := readTwins(ctx, v, cards, source)
+		if err != nil {
+			return nil, fmt.Errorf("find the unit of balances (%s): %w", source, err)
+		}
+		ranges := cards.shares(source, manyRanges())
+		parts := make([]UnitChoice, len(ranges))
+		if err := (walk{view: v, cards: cards, twins: twins, source: source}).each(ctx, ranges, func(ctx context.Context, n int, w walk) error {
+			for a, err := range w.accounts(ctx) {
+				if err != nil {
+					return err
+				}
+				parts[n].prove(a)
+				parts[n].try(a, p, covered, cfg.DriftTolerance)
 			}
-			choice.prove(a)
-			choice.try(a, p, covered, cfg.DriftTolerance)
+			return nil
+		}); err != nil {
+			return nil, fmt.Errorf("find the unit of balances (%s): %w", source, err)
+		}
+		for _, part := range parts {
+			choice.Cards, choice.Minor, choice.Major = choice.Cards+part.Cards, choice.Minor+part.Minor, choice.Major+part.Major
+			choice.Fraction = cmp.Or(choice.Fraction, part.Fraction)
 		}
 		if choice.Fraction != "" || choice.Major > choice.Minor {
 			choice.Unit = MajorUnit

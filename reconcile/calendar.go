@@ -2,6 +2,7 @@ package reconcile
 
 import (
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/tieout/tieout/schema"
@@ -109,17 +110,25 @@ func rollingLength(w schema.LimitWindow) (time.Duration, bool) {
 }
 
 // zones loads each zone once.
-type zones map[string]*time.Location
+type zones struct {
+	mutex  sync.Mutex
+	loaded map[string]*time.Location
+}
 
 // load finds a zone by its IANA name; empty is UTC.
-func (z zones) load(name string) (*time.Location, error) {
-	if l, ok := z[name]; ok {
+func (z *zones) load(name string) (*time.Location, error) {
+	z.mutex.Lock()
+	defer z.mutex.Unlock()
+	if l, ok := z.loaded[name]; ok {
 		return l, nil
 	}
 	l, err := time.LoadLocation(name)
 	if err != nil || name == "Local" {
 		return nil, fmt.Errorf("its zone %s is unknown", quoted(name))
 	}
-	z[name] = l
+	if z.loaded == nil {
+		z.loaded = map[string]*time.Location{}
+	}
+	z.loaded[name] = l
 	return l, nil
 }

@@ -48,7 +48,7 @@ func TestCalendarWindow(t *testing.T) {
 		{"LeapYearAnchoredOn29February", schema.Yearly, "", "2024-02-29", "2028-02-28T23:59:59Z", "2027-02-28T00:00:00Z", "2028-02-29T00:00:00Z"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			zone, err := zones{}.load(c.zone)
+			zone, err := (&zones{}).load(c.zone)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -123,7 +123,7 @@ func TestCalendarWindow_EqualsWalkingTheClock(t *testing.T) {
 			l.StartDate = "2024-02-29"
 		}
 		at := time.Date(2014, 1, 1, 0, 0, 0, 0, time.UTC).Add(time.Duration(r.IntN(15*365*24*3600)) * time.Second)
-		zone, err := zones{}.load(l.Zone)
+		zone, err := (&zones{}).load(l.Zone)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -29,11 +29,11 @@ func TestJudgeAccounts_FindsTheSameInFewerEntries(t *testing.T) {
 			if n%3 == 2 {
 				known.entries = slices.DeleteFunc(slices.Clone(w.entries), func(e schema.Entry) bool { return e.OccurredAt.Before(since) && e.PostedAt.Before(since) })
 			}
-			outcomes, _ := judgeWorld(t, &known, time.Time{})
+			outcomes, _ := judgeWorld(t, &known, time.Time{}, 1)
 			makeAgree(w, outcomes)
 		}
-		want, _ := judgeWorld(t, w, time.Time{})
-		got, whole := judgeWorld(t, w, since)
+		want, _ := judgeWorld(t, w, time.Time{}, 1)
+		got, whole := judgeWorld(t, w, since, 1)
 		if diff := cmp.Diff(show(want, w.period.Window), show(got, w.period.Window)); diff != "" {
 			t.Fatalf("world %d, since %s: by what happened lately (+), by all entries (-):\n%s\n%s", n, since, diff, w.text(diff))
 		}
@@ -49,6 +49,25 @@ func TestJudgeAccounts_FindsTheSameInFewerEntries(t *testing.T) {
 	t.Logf("%d accounts were judged by what happened lately, %d by all; %d figures agreed, %d differed", less, more, agreed, differ)
 	if min(less, more, agreed, differ) < *worlds/4 {
 		t.Error("that is too few of one kind to mean something")
+	}
+}
+
+// TestJudgeAccounts_FindsTheSameInRanges judges random worlds in ranges of few cards, several at once, and all cards together.
+func TestJudgeAccounts_FindsTheSameInRanges(t *testing.T) {
+	ranges := 0
+	for n := range *worlds {
+		w := randomWorld(rand.New(rand.NewPCG(uint64(n), 2026)))
+		want, _ := judgeWorld(t, w, time.Time{}, 1)
+		got, _ := judgeWorld(t, w, time.Time{}, 2+n%5)
+		if diff := cmp.Diff(show(want, w.period.Window), show(got, w.period.Window)); diff != "" {
+			t.Fatalf("world %d: in ranges (+), together (-):\n%s\n%s", n, diff, w.text(diff))
+		}
+		if len(got) > 0 {
+			ranges += min(2+n%5, len(w.cards))
+		}
+	}
+	if t.Logf("%d ranges", ranges); ranges < 2**worlds {
+		t.Error("that is too few to mean something")
 	}
 }
 
@@ -84,7 +103,7 @@ func makeAgree(w *world, outcomes []schema.Outcome) {
 }
 
 // judgeWorld is the outcomes of the checks that judge card by card, and how many accounts were completed.
-func judgeWorld(t *testing.T, w *world, since time.Time) (all []schema.Outcome, completed int) {
+func judgeWorld(t *testing.T, w *world, since time.Time, ranges int) (all []schema.Outcome, completed int) {
 	t.Helper()
 	var checks []accountCheck
 	for _, c := range Checks(w.cfg) {
@@ -99,7 +118,7 @@ func judgeWorld(t *testing.T, w *world, since time.Time) (all []schema.Outcome, 
 	}
 	counted := &completions{world: w, listed: cards.byID, completed: map[cardKey]bool{}}
 	v.Entries = counted
-	outcomes, err := judgeAccounts(t.Context(), checks, v, w.period, since)
+	outcomes, err := judgeAccounts(t.Context(), checks, v, w.period, since, ranges)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -191,7 +210,7 @@ func TestJudgeAccounts_OlderEntriesThatMatter(t *testing.T) {
 			said := func(since time.Time, entries ...schema.Entry) string {
 				known := *w
 				known.entries = append(slices.Clone(w.entries), entries...)
-				outcomes, _ := judgeWorld(t, &known, since)
+				outcomes, _ := judgeWorld(t, &known, since, 1)
 				return show(outcomes, w.period.Window)
 			}
 			want := said(time.Time{}, older, later)

@@ -32,7 +32,7 @@ func (c limitBreach) Run(ctx context.Context, v schema.View, p schema.Period) it
 
 func (c limitBreach) judge(ctx context.Context, v schema.View, p schema.Period, _ cardIndex) (accountJudge, error) {
 	bs, err := readBudgets(ctx, v)
-	return byAccount(limitJudge{cfg: c.cfg, period: p, budgets: bs, zones: zones{}}.card), err
+	return byAccount(limitJudge{cfg: c.cfg, period: p, budgets: bs, zones: &zones{}}.card), err
 }
 
 func readBudgets(ctx context.Context, v schema.View) (budgets, error) {
@@ -53,7 +53,7 @@ type limitJudge struct {
 	cfg     Config
 	period  schema.Period
 	budgets budgets
-	zones   zones
+	zones   *zones
 }
 
 // card judges one card: by limit key, then window.

@@ -100,7 +100,7 @@ type budgetWindow struct {
 }
 
 // budgetWindow reads the inclusive dates of a budget; false where it does not tell its start.
-func (z zones) budgetWindow(b schema.Budget) (budgetWindow, bool) {
+func (z *zones) budgetWindow(b schema.Budget) (budgetWindow, bool) {
 	zone, err := z.load(b.Zone)
 	if err != nil {
 		return budgetWindow{}, false
@@ -118,7 +118,7 @@ func (z zones) budgetWindow(b schema.Budget) (budgetWindow, bool) {
 
 // budgetPeriod is the period of a card's budget that contains the moment of an observation, as the budget was last
 // observed at or before it. A sync lists budgets after cards, so where that one is past, the next observation counts.
-func (z zones) budgetPeriod(all budgets, o schema.Observation, c schema.Card) (budgetWindow, bool) {
+func (z *zones) budgetPeriod(all budgets, o schema.Observation, c schema.Card) (budgetWindow, bool) {
 	observed := all[cardKey{c.Source, cmp.Or(o.BudgetID, c.BudgetID)}]
 	after := sort.Search(len(observed), func(i int) bool { return observed[i].ObservedAt.After(o.ObservedAt) })
 	for i := max(after-1, 0); i < len(observed); i++ {

@@ -88,7 +88,7 @@ func slowLimit(observations []schema.Observation, key string, t time.Time) (int6
 
 // slowBreaches compares every purchase and fee with a sum made for it alone.
 func slowBreaches(w *world, l schema.Limit) []slowBreach {
-	zone, _ := zones{}.load(l.Zone)
+	zone, _ := (&zones{}).load(l.Zone)
 	length, rolls := rollingLength(l.Window)
 	windowOf := func(t time.Time) schema.Window {
 		switch {

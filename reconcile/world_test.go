@@ -89,7 +89,7 @@ func (w *world) Entries(ctx context.Context, f schema.EntryFilter) iter.Seq2[sch
 		})
 	}
 	chosen := each(ctx, entries, func(e schema.Entry) bool {
-		return (f.Source == "" || f.Source == e.Source) && (f.CardID == "" || f.CardID == e.CardID) &&
+		return (f.Source == "" || f.Source == e.Source) && (f.CardID == "" || f.CardID == e.CardID) && inRange(f.Cards, e.Source, e.CardID) &&
 			(f.Since.IsZero() || !e.OccurredAt.Before(f.Since) || !e.PostedAt.Before(f.Since)) &&
 			(f.Currency == "" || f.Currency == e.Amount.Currency().Code()) && (len(f.References) == 0 || slices.Contains(f.References, e.Reference)) &&
 			(len(f.IDs) == 0 || slices.Contains(f.IDs, e.ExternalID)) &&
@@ -145,8 +145,17 @@ func (w *world) Cards(ctx context.Context) iter.Seq2[schema.Card, error] {
 	return each(ctx, w.cards, all)
 }
 
-func (w *world) Observations(ctx context.Context) iter.Seq2[schema.Observation, error] {
-	return each(ctx, w.observations, all)
+func (w *world) Observations(ctx context.Context, f schema.ObservationFilter) iter.Seq2[schema.Observation, error] {
+	return each(ctx, w.observations, func(o schema.Observation) bool {
+		return (f.Source == "" || f.Source == o.Source) && inRange(f.Cards, o.Source, o.ID)
+	})
+}
+
+// inRange says whether a range has a card.
+func inRange(r schema.CardRange, source, id string) bool {
+	key := cardKey{source, id}
+	return (r.From == schema.CardKey{} || key.compare(cardKey{r.From.Source, r.From.ID}) >= 0) &&
+		(r.To == schema.CardKey{} || key.compare(cardKey{r.To.Source, r.To.ID}) < 0)
 }
 
 func (w *world) Budgets(ctx context.Context) iter.Seq2[schema.Budget, error] {

@@ -38,7 +38,7 @@ func readCards(ctx context.Context, in Input) ([]cardLine, error) {
 		}
 		latest = nil
 	}
-	for o, err := range in.View.Observations.Observations(ctx) {
+	for o, err := range in.View.Observations.Observations(ctx, schema.ObservationFilter{}) {
 		if err != nil {
 			return nil, fmt.Errorf("read observations: %w", err)
 		}

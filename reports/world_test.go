@@ -47,7 +47,7 @@ func (m memory) EntryCards(context.Context) iter.Seq2[schema.EntryCard, error] {
 	return of([]schema.EntryCard(nil))
 }
 
-func (m memory) Observations(context.Context) iter.Seq2[schema.Observation, error] {
+func (m memory) Observations(context.Context, schema.ObservationFilter) iter.Seq2[schema.Observation, error] {
 	sorted := slices.Clone(m.observations)
 	slices.SortFunc(sorted, func(a, b schema.Observation) int {
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.ID, b.ID), a.ObservedAt.Compare(b.ObservedAt), cmp.Compare(a.Stream, b.Stream))

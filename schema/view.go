@@ -12,6 +12,7 @@ import (
 type EntryFilter struct {
 	Source   string
 	CardID   string
+	Cards    CardRange
 	IDs      []string  // external ids; at most MostIDs
 	Occurred Window    // by OccurredAt; a zero To is open
 	Posted   Window    // by PostedAt; a zero To is open; unless zero, rows that were not posted are left out
@@ -25,6 +26,18 @@ type EntryFilter struct {
 	// Brief leaves unset what checks do not ask for: provider, last four, literal, original amount, category and description of the
 	// merchant, version and run. Whole cards are read several times faster so.
 	Brief bool
+}
+
+// CardKey names a card. Keys are in order of source, then id, both in byte order.
+type CardKey struct{ Source, ID string }
+
+// CardRange is the cards from one on, up to another that is not in it. A zero end is open.
+type CardRange struct{ From, To CardKey }
+
+// ObservationFilter selects observations. Zero fields select everything.
+type ObservationFilter struct {
+	Source string
+	Cards  CardRange
 }
 
 // EntryReader reads the version of each entry that was current at the view's run.
@@ -71,9 +84,9 @@ type CardReader interface {
 	Cards(ctx context.Context) iter.Seq2[Card, error]
 }
 
-// ObservationReader reads every observation, by source, card, observed_at, stream.
+// ObservationReader reads observations, by source, card, observed_at, stream.
 type ObservationReader interface {
-	Observations(ctx context.Context) iter.Seq2[Observation, error]
+	Observations(ctx context.Context, f ObservationFilter) iter.Seq2[Observation, error]
 }
 
 // BudgetReader reads every budget observation, by source, budget, observed_at.

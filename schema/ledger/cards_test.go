@@ -55,7 +55,7 @@ func TestObservations(t *testing.T) {
 			NextReset: now.AddDate(0, 1, 0),
 		}
 		o.Run = observe(t, l, o).ID
-		same(t, "observations", all(t, l.View(0).Observations.Observations(t.Context())), []schema.Observation{o})
+		same(t, "observations", all(t, l.View(0).Observations.Observations(t.Context(), schema.ObservationFilter{})), []schema.Observation{o})
 		verify(t, l)
 	})
 	t.Run("AreKeptEachButNotTwiceOfOneMoment", func(t *testing.T) {
@@ -66,7 +66,7 @@ func TestObservations(t *testing.T) {
 		balances := observation("a", schema.Balances, now)
 		observe(t, l, first, first, later)
 		observe(t, l, first, changed, balances)
-		got := all(t, l.View(0).Observations.Observations(t.Context()))
+		got := all(t, l.View(0).Observations.Observations(t.Context(), schema.ObservationFilter{}))
 		if len(got) != 4 {
 			t.Fatalf("%d observations", len(got))
 		}

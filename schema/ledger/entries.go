@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"maps"
@@ -98,18 +99,23 @@ const entrySelect = `SELECT id, commit_seq, source, provider, external_id, card_
 	posted_at, amount_minor, currency, literal, original_minor, original_iso, original_currency, original_literal, merchant,
 	merchant_category, reference, description, linked_id FROM entries `
 
+// columns is where the columns of entrySelect go; nulls says what the last two are.
+func (r *entryRow) columns(posted, original *sql.NullInt64) []any {
+	return []any{
+		&r.ID, &r.CommitSeq, &r.Source, &r.Provider, &r.ExternalID, &r.CardID, &r.CardLast4, &r.Kind, &r.Status,
+		&r.OwnStatus, &r.OccurredAt, posted, &r.AmountMinor, &r.Currency, &r.Literal, original, &r.OriginalISO,
+		&r.OriginalCurrency, &r.OriginalLiteral, &r.Merchant, &r.MerchantCategory, &r.Reference, &r.Description, &r.LinkedID,
+	}
+}
+
+func (r *entryRow) nulls(posted, original sql.NullInt64) {
+	r.Posted, r.PostedAt, r.Original, r.OriginalMinor = posted.Valid, posted.Int64, original.Valid, original.Int64
+}
+
 func scanEntry(s scanner, r *entryRow) error {
-	var posted, original *int64
-	err := s.Scan(&r.ID, &r.CommitSeq, &r.Source, &r.Provider, &r.ExternalID, &r.CardID, &r.CardLast4, &r.Kind, &r.Status,
-		&r.OwnStatus, &r.OccurredAt, &posted, &r.AmountMinor, &r.Currency, &r.Literal, &original, &r.OriginalISO,
-		&r.OriginalCurrency, &r.OriginalLiteral, &r.Merchant, &r.MerchantCategory, &r.Reference, &r.Description, &r.LinkedID)
-	r.Posted, r.PostedAt, r.Original, r.OriginalMinor = posted != nil, 0, original != nil, 0
-	if posted != nil {
-		r.PostedAt = *posted
-	}
-	if original != nil {
-		r.OriginalMinor = *original
-	}
+	var posted, original sql.NullInt64
+	err := s.Scan(r.columns(&posted, &original)...)
+	r.nulls(posted, original)
 	return err
 }
 
@@ -117,16 +123,29 @@ func scanEntry(s scanner, r *entryRow) error {
 const briefSelect = `SELECT source, card_id, external_id, kind, status, occurred_at, posted_at, amount_minor, currency, merchant,
 	reference, linked_id FROM entries `
 
-func scanBrief(s scanner, _ *entryRow) (e schema.Entry, err error) {
-	var occurred, minor int64
-	var posted *int64
-	var currency string
-	if err := s.Scan(&e.Source, &e.CardID, &e.ExternalID, &e.Kind, &e.Status, &occurred, &posted, &minor, &currency, &e.Merchant,
-		&e.Reference, &e.LinkedID); err != nil {
-		return e, err
+// briefRow is a row of it.
+type briefRow struct {
+	schema.Entry
+
+	kind, status, currency string
+	occurred, minor        int64
+	posted                 sql.NullInt64
+}
+
+func (r *briefRow) columns() []any {
+	return []any{
+		&r.Source, &r.CardID, &r.ExternalID, &r.kind, &r.status, &r.occurred, &r.posted, &r.minor, &r.currency, &r.Merchant,
+		&r.Reference, &r.LinkedID,
 	}
-	e.OccurredAt, e.PostedAt = instant(&occurred), instant(posted)
-	if e.Amount, err = amount(&minor, currency); err != nil {
+}
+
+func (r *briefRow) entry() (e schema.Entry, err error) {
+	e = r.Entry
+	e.Kind, e.Status, e.OccurredAt = schema.Kind(r.kind), schema.Status(r.status), instant(&r.occurred)
+	if r.posted.Valid {
+		e.PostedAt = instant(&r.posted.Int64)
+	}
+	if e.Amount, err = amount(&r.minor, r.currency); err != nil {
 		err = fmt.Errorf("entry %s: %w", e.ID(), err)
 	}
 	return e, err

@@ -1,0 +1,85 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"database/sql/driver"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+)
+
+// Each row of a query goes through database/sql in sql.Rows: two locks, and a conversion of every value that may be any other.
+// Where millions of rows are read, that is a third of the time. Here they come as the driver has them.
+
+// driven yields a value that stands for the current row of a query, whose columns are then in dest: pointers to string, int64
+// and sql.NullInt64.
+func driven(ctx context.Context, db *sql.DB, query string, args []any, dest []any) iter.Seq2[struct{}, error] {
+	return func(yield func(struct{}, error) bool) {
+		conn, err := db.Conn(ctx)
+		if err != nil {
+			yield(struct{}{}, err)
+			return
+		}
+		defer conn.Close()
+		stopped := false
+		err = conn.Raw(func(c any) (err error) {
+			queryer, ok := c.(driver.QueryerContext)
+			if !ok {
+				return fmt.Errorf("the driver's %T takes no query", c)
+			}
+			rows, err := queryer.QueryContext(ctx, query, numbered(args))
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, rows.Close()) }()
+			values := make([]driver.Value, len(dest))
+			for {
+				switch err := rows.Next(values); {
+				case errors.Is(err, io.EOF):
+					return nil
+				case err != nil:
+					return err
+				}
+				if err := assign(dest, values); err != nil {
+					return err
+				}
+				if !yield(struct{}{}, nil) {
+					stopped = true
+					return nil
+				}
+			}
+		})
+		if err != nil && !stopped {
+			yield(struct{}{}, err)
+		}
+	}
+}
+
+func numbered(args []any) []driver.NamedValue {
+	values := make([]driver.NamedValue, len(args))
+	for i, a := range args {
+		values[i] = driver.NamedValue{Ordinal: i + 1, Value: a}
+	}
+	return values
+}
+
+func assign(dest []any, values []driver.Value) error {
+	for i, d := range dest {
+		ok := false
+		switch d := d.(type) {
+		case *string:
+			*d, ok = values[i].(string)
+		case *int64:
+			*d, ok = values[i].(int64)
+		case *sql.NullInt64:
+			d.Int64, d.Valid = values[i].(int64)
+			ok = d.Valid || values[i] == nil
+		}
+		if !ok {
+			return fmt.Errorf("column %d of the ledger has a %T, which is not what is read", i+1, values[i])
+		}
+	}
+	return nil
+}
