@@ -100,7 +100,7 @@ func open(ctx context.Context, c Config) (*Ledger, error) {
 		}
 	}
 	// Sixteen readers with a large cache each, and their sorting in memory, would hold as much as the ledger is large.
-	reading := []string{pragma("query_only(1)"), pragma("cache_size(-16384)")}
+	reading := []string{pragma("query_only(1)"), pragma("cache_size(-4096)")}
 	if c.ReadOnly {
 		reading = append(reading, "mode=ro")
 		if _, err := os.Stat(path); errors.Is(err, fs.ErrNotExist) {
