@@ -25,6 +25,7 @@ import (
 	"github.com/tieout/tieout/pipeline/schedule"
 	"github.com/tieout/tieout/reconcile"
 	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/ledger"
 )
 
 // Config is what tieout.yaml says, checked, with every default filled in, every path made relative to the working
@@ -34,7 +35,7 @@ type Config struct {
 	Name       string // of one of several entities; empty: there is only one
 	Entity     string // printed on reports; may be empty
 	Zone       *time.Location
-	LedgerPath string // a SQLite file
+	LedgerPath string // a SQLite file, or the address of a PostgreSQL database, which may hold a password
 	Reports    ReportsConfig
 	Sources    []SourceConfig // in the file's order, at least one
 	Fundings   []string       // glob patterns for filepath.Glob
@@ -477,10 +478,13 @@ func (r *configReader) ledger(n *yaml.Node, cfg *Config) {
 	}
 	switch {
 	case !ok:
-	case strings.HasPrefix(path, "postgres://") || strings.HasPrefix(path, "postgresql://"):
-		r.problem(n, "ledger: PostgreSQL is not supported by this version; name a SQLite file")
+	case ledger.IsPostgres(path):
+		if err := ledger.CheckAddress(path); err != nil {
+			r.problem(n, "%v", err)
+		}
+		cfg.LedgerPath = path
 	case strings.Contains(path, "://") || strings.HasPrefix(path, "file:") || strings.HasPrefix(path, ":"):
-		r.problem(n, "ledger must be the path of a SQLite file")
+		r.problem(n, "ledger must be the path of a SQLite file, or postgres://USER@HOST/DATABASE")
 	default:
 		cfg.LedgerPath = r.under(path)
 	}

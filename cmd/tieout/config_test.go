@@ -37,6 +37,7 @@ func testEnv(name string) (string, bool) {
 		"SPACED":       "Bearer " + planted,
 		"LEDGER":       "books/ledger.db",
 		"PG":           "postgres://u:" + planted + "@db/tieout",
+		"PG_BAD":       "postgres://u:" + planted + "@db:port/tieout",
 		"HOOK":         "https://hooks.example.com/?token=" + planted,
 		"SIGNING":      signing,
 		"HOOK_PLAIN":   "http://hooks.example.com/" + planted,
@@ -222,8 +223,8 @@ func TestParseConfig_Refuses(t *testing.T) {
 		{"TheMachinesTimezone", "timezone: Local\n", `line 1: timezone "Local" is not`},
 		{"APathAsTimezone", "timezone: ../UTC\n", "line 1: timezone is not an IANA"},
 
-		{"APostgresLedger", minimal + "ledger: postgres://u:" + planted + "@db/x\n", "line 6: ledger: PostgreSQL is not supported by this version"},
-		{"APostgresLedgerFromAVariable", minimal + "ledger: {env: PG}\n", "line 6: ledger: PostgreSQL is not supported by this version"},
+		{"APostgresLedgerOfNoAddress", minimal + "ledger: postgres://u:" + planted + "%zz@db/x\n", "line 6: the address of the ledger cannot be read: it is postgres://USER@HOST:PORT/DATABASE"},
+		{"APostgresLedgerFromAVariable", minimal + "ledger: {env: PG_BAD}\n", "line 6: the address of the ledger cannot be read"},
 		{"ALedgerInMemory", minimal + "ledger: \":memory:\"\n", "line 6: ledger must be the path of a SQLite file"},
 		{"ALedgerOfAnotherKind", minimal + "ledger: mysql://db/x\n", "line 6: ledger must be the path of a SQLite file"},
 		{"AnUnsetLedgerVariable", minimal + "ledger: {env: MISSING}\n", "line 6: ledger: the environment variable MISSING is not set"},

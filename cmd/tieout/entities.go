@@ -112,6 +112,9 @@ func (r *configReader) apart(n *yaml.Node, cfg Config, before []Config) {
 
 // place is where a path leads, however it is spelled.
 func place(path string) string {
+	if ledger.IsPostgres(path) {
+		return ledger.Place(path)
+	}
 	if real, err := ledger.RealPath(path); err == nil {
 		return real
 	}

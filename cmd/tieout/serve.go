@@ -183,11 +183,11 @@ func (a *app) nextNight(ctx context.Context, c Config) (next schedule.Night, qui
 		return err
 	}
 	if err = a.read(ctx, c, look); errors.Is(err, ledger.ErrOlder) {
-		a.log.Info("upgrade the ledger", "ledger", c.LedgerPath)
+		a.log.Info("upgrade the ledger", "ledger", ledger.Name(c.LedgerPath))
 		err = a.withLedger(ctx, c, nil, look)
 	}
 	if a.remember(c).there && errors.Is(err, ledger.ErrNone) {
-		return next, false, fmt.Errorf("the ledger is gone (%s), and a new one would know nothing of what was found and decided: mount its disk, restore a backup, or begin anew by starting tieout again", c.LedgerPath)
+		return next, false, fmt.Errorf("the ledger is gone (%s), and a new one would know nothing of what was found and decided: mount its disk, restore a backup, or begin anew by starting tieout again", ledger.Name(c.LedgerPath))
 	}
 	if errors.Is(err, ledger.ErrNone) {
 		return c.Schedule.plan(c.Entity).Due(a.now(), nil), false, nil

@@ -14,6 +14,9 @@ import (
 // without anything beside it, and is a ledger by itself. It appears at path only when it is whole and on the disk. What a backup
 // to path that was killed left behind is removed.
 func (l *Ledger) Backup(ctx context.Context, path string) (Verification, error) {
+	if l.postgres {
+		return Verification{}, fmt.Errorf("back up: %w", ErrPostgres)
+	}
 	v, err := l.backup(ctx, path)
 	if err != nil {
 		return v, fmt.Errorf("back up (%s): %w", path, err)

@@ -94,6 +94,7 @@ func rootOf(t *testing.T, path string) string {
 }
 
 func TestBackup(t *testing.T) {
+	ledger.SQLiteOnly(t, "backups of its own")
 	t.Run("IsAWholeLedgerInOneFileOfItsOwner", func(t *testing.T) {
 		l := filled(t, filepath.Join(t.TempDir(), "tieout.db"), 3)
 		path := filepath.Join(t.TempDir(), "backup.db")
@@ -188,6 +189,7 @@ func TestBackup(t *testing.T) {
 }
 
 func TestRestore(t *testing.T) {
+	ledger.SQLiteOnly(t, "backups of its own")
 	place := func(t *testing.T) string {
 		t.Helper()
 		return filepath.Join(t.TempDir(), "tieout.db")

@@ -2,7 +2,6 @@ package ledger_test
 
 import (
 	"math"
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -107,7 +106,7 @@ func TestCards(t *testing.T) {
 		same(t, "card", cards(t, l, 0), []schema.Card{want})
 	})
 	t.Run("ANewVersionIsStoredOnlyWhenTheDescriptionChanged", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tieout.db")
+		path := ledger.NewPath(t)
 		l := open(t, path)
 		for night := range 3 {
 			observe(t, l, observation("a", schema.Cards, now.AddDate(0, 0, night)))

@@ -3,7 +3,6 @@ package ledger_test
 import (
 	"context"
 	"errors"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -39,7 +38,7 @@ func complete(w schema.Window) *schema.Completeness {
 }
 
 func TestRecords(t *testing.T) {
-	path := filepath.Join(t.TempDir(), "tieout.db")
+	path := ledger.NewPath(t)
 	l := open(t, path)
 	run := start(t, l, schema.SyncRun)
 	for _, step := range []struct {
@@ -95,7 +94,7 @@ func TestRejects(t *testing.T) {
 		verify(t, l)
 	})
 	t.Run("AreStoredOnceWhileNothingChanges", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tieout.db")
+		path := ledger.NewPath(t)
 		l := open(t, path)
 		run := start(t, l, schema.SyncRun)
 		commit(t, l, rejected(run, bad, "too many digits"))
@@ -180,7 +179,7 @@ func TestCheckpoints(t *testing.T) {
 		return c, found
 	}
 	t.Run("OutliveTheProcessWithAllIDsSeen", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tieout.db")
+		path := ledger.NewPath(t)
 		l := open(t, path)
 		if _, found := find(t, l); found {
 			t.Error("there is one before anything was read")
@@ -195,7 +194,7 @@ func TestCheckpoints(t *testing.T) {
 		})
 	})
 	t.Run("EndWithTheWalk", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tieout.db")
+		path := ledger.NewPath(t)
 		l := open(t, path)
 		run := start(t, l, schema.SyncRun)
 		commit(t, l, checkpoint(run, "1", 1))
@@ -306,7 +305,7 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 		g.Checkpoint = &ledger.Checkpoint{Source: "bill-main", Stream: schema.Transactions, Window: window, Cursor: "c", Seen: []uint64{1}, Run: run.ID}
 		return g
 	}
-	path := filepath.Join(t.TempDir(), "tieout.db")
+	path := ledger.NewPath(t)
 	l := open(t, path)
 	run := start(t, l, schema.SyncRun)
 	commit(t, l, group(run, entry("a", -1, schema.Pending)))
@@ -314,12 +313,16 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 	for _, table := range []string{
 		"records", "entries", "links", "observations", "cards", "budgets", "rejects", "notes", "completeness", "checkpoints", "checkpoint_ids", "commits",
 	} {
-		raw(t, path, `CREATE TRIGGER fail BEFORE INSERT ON `+table+` BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`)
+		fail, mend := `CREATE TRIGGER fail BEFORE INSERT ON `+table+` BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`, `DROP TRIGGER fail`
+		if *ledger.OnPostgres {
+			fail, mend = `ALTER TABLE `+table+` ADD CONSTRAINT "the disk is full" CHECK (0 = 1) NOT VALID`, `ALTER TABLE `+table+` DROP CONSTRAINT "the disk is full"`
+		}
+		raw(t, path, fail)
 		_, err := l.Commit(t.Context(), whole(run))
 		if err == nil || !strings.Contains(err.Error(), "the disk is full") || !strings.Contains(err.Error(), "transactions (bill-main)") {
 			t.Errorf("%s: %v", table, err)
 		}
-		raw(t, path, `DROP TRIGGER fail`)
+		raw(t, path, mend)
 		same(t, table, rowsStored(t, path), before)
 	}
 	ctx, cancel := context.WithCancel(t.Context())

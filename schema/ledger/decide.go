@@ -22,7 +22,7 @@ type Decided struct {
 
 // Judge says what decisions would do, one after another, and stores nothing.
 func (l *Ledger) Judge(ctx context.Context, decisions []schema.Decision) ([]Decided, error) {
-	inner, err := l.read.BeginTxx(ctx, nil)
+	inner, err := l.read.BeginTxx(ctx, l.snapshot())
 	if err != nil {
 		return nil, fmt.Errorf("judge decisions: %w", err)
 	}

@@ -1,7 +1,6 @@
 package ledger_test
 
 import (
-	"path/filepath"
 	"testing"
 	"time"
 
@@ -30,7 +29,7 @@ type nights struct {
 }
 
 func newNights(t *testing.T) *nights {
-	path := filepath.Join(t.TempDir(), "tieout.db")
+	path := ledger.NewPath(t)
 	return &nights{T: t, Ledger: open(t, path), path: path}
 }
 

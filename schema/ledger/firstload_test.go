@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
-	"path/filepath"
 	"slices"
 	"testing"
 	"time"
@@ -32,7 +31,7 @@ func openLedger(t *testing.T, path string) *Ledger {
 // opened opens a new ledger with a run.
 func opened(t *testing.T) (*Ledger, schema.Run) {
 	t.Helper()
-	l := openLedger(t, filepath.Join(t.TempDir(), "tieout.db"))
+	l := openLedger(t, NewPath(t))
 	run, err := l.StartRun(t.Context(), schema.Run{Kind: schema.SyncRun, StartedAt: loadedAt})
 	if err != nil {
 		t.Fatal(err)
@@ -110,6 +109,7 @@ func groups(run schema.Run, seed uint64) (all []Group) {
 }
 
 func TestFirstLoad(t *testing.T) {
+	SQLiteOnly(t, "a first load without indexes")
 	t.Run("StoresWhatALedgerWithAllIndexesStores", func(t *testing.T) {
 		for seed := range uint64(10) {
 			first, run := opened(t)

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -47,7 +46,7 @@ func (l *Ledger) forge(ctx context.Context, statement string) error {
 			return err
 		}
 		for id, hash := range hashes {
-			if _, err := l.write.ExecContext(ctx, "UPDATE "+t.name+" SET hash = ? WHERE id = ?", hash, id); err != nil {
+			if _, err := l.write.ExecContext(ctx, l.write.Rebind("UPDATE "+t.name+" SET hash = ? WHERE id = ?"), hash, id); err != nil {
 				return err
 			}
 		}
@@ -64,7 +63,7 @@ func (l *Ledger) forge(ctx context.Context, statement string) error {
 	for _, c := range commits {
 		digest, counts := digests[c.Seq].sum()
 		prev = rootOf(prev, c.Seq, c.RunID, c.Kind, counts, digest)
-		if _, err := l.write.ExecContext(ctx, `UPDATE commits SET counts = ?, digest = ?, root = ? WHERE seq = ?`, counts, digest, prev, c.Seq); err != nil {
+		if _, err := l.write.ExecContext(ctx, l.write.Rebind(`UPDATE commits SET counts = ?, digest = ?, root = ? WHERE seq = ?`), counts, digest, prev, c.Seq); err != nil {
 			return err
 		}
 	}
@@ -81,7 +80,7 @@ func TestVerify_AForgedChain(t *testing.T) {
 		"IsSeenByACurrencyThatIsNone":     {`UPDATE entries SET currency = 'XYZ'`, "XYZ"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			l, err := Open(t.Context(), Config{Path: filepath.Join(t.TempDir(), "tieout.db"), Now: func() time.Time { return now }})
+			l, err := Open(t.Context(), Config{Path: NewPath(t), Now: func() time.Time { return now }})
 			if err != nil {
 				t.Fatal(err)
 			}

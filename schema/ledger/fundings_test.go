@@ -1,7 +1,6 @@
 package ledger_test
 
 import (
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -50,7 +49,7 @@ func TestFundings(t *testing.T) {
 		verify(t, l)
 	})
 	t.Run("TheSameFileTwiceChangesNothing", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tieout.db")
+		path := ledger.NewPath(t)
 		l := open(t, path)
 		importing(t, l, "a.csv", funding("x", 1), funding("y", 2))
 		run := start(t, l, schema.ImportRun)
@@ -67,7 +66,7 @@ func TestFundings(t *testing.T) {
 		}
 	})
 	t.Run("ALineGoneFromItsFileIsWithdrawnAndKnownAsOfBefore", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tieout.db")
+		path := ledger.NewPath(t)
 		l := open(t, path)
 		one, _, _ := importing(t, l, "a.csv", funding("x", 1), funding("y", 2))
 		two, added, withdrawn := importing(t, l, "a.csv", funding("y", 2), funding("z", 3))

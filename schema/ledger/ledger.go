@@ -30,7 +30,7 @@ import (
 
 // Config says which ledger to open.
 type Config struct {
-	Path     string           // a SQLite file
+	Path     string           // a SQLite file, or postgres://USER@HOST/DATABASE
 	ReadOnly bool             // nothing is written, not even a migration; the file must exist
 	Now      func() time.Time // the recorded clock; required
 	// Migrations are those of this program where it is nil. Others are for tests, of a ledger of another version.
@@ -62,6 +62,8 @@ type Ledger struct {
 	files fs.FS // the migrations
 	disk  disk
 
+	postgres bool
+
 	version, newest int // of the tables, as they are and as this program has them, where it was opened for reading
 	older           bool
 
@@ -81,9 +83,13 @@ func Open(ctx context.Context, c Config) (*Ledger, error) {
 	if c.Now == nil {
 		return nil, errors.New("open ledger: no clock")
 	}
-	l, err := open(ctx, c)
+	opening := open
+	if IsPostgres(c.Path) {
+		opening = openPostgres
+	}
+	l, err := opening(ctx, c)
 	if err != nil {
-		return nil, fmt.Errorf("open ledger (%s): %w", c.Path, explain(c.Path, err))
+		return nil, fmt.Errorf("open ledger (%s): %w", Name(c.Path), explain(c.Path, err))
 	}
 	return l, nil
 }
@@ -258,7 +264,7 @@ func (l *Ledger) checkVersion(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	version, err := tablesVersion(ctx, l.read)
+	version, err := l.tablesOf(ctx, l.read)
 	l.version, l.newest = version, len(names)
 	switch {
 	case cannotOpen(err):

@@ -2,8 +2,8 @@ package ledger_test
 
 import (
 	"context"
-	"database/sql"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"iter"
@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/jmoiron/sqlx"
 	"go.uber.org/goleak"
 
 	"github.com/tieout/tieout/schema"
@@ -27,7 +28,13 @@ func TestMain(m *testing.M) {
 	if words := os.Getenv(child); words != "" {
 		beChild(words)
 	}
-	goleak.VerifyTestMain(m)
+	goleak.VerifyTestMain(m, goleak.Cleanup(func(code int) {
+		if err := ledger.StopServer(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			code = max(code, 1)
+		}
+		os.Exit(code)
+	}))
 }
 
 var now = time.Date(2026, 8, 31, 7, 0, 0, 0, time.UTC)
@@ -51,7 +58,7 @@ func closing(t *testing.T, c io.Closer) {
 
 func fresh(t *testing.T) *ledger.Ledger {
 	t.Helper()
-	return open(t, filepath.Join(t.TempDir(), "tieout.db"))
+	return open(t, ledger.NewPath(t))
 }
 
 func start(t *testing.T, l *ledger.Ledger, kind schema.RunKind) schema.Run {
@@ -140,10 +147,7 @@ func same[T any](t *testing.T, what string, got, want T) {
 // raw changes a ledger behind its back.
 func raw(t *testing.T, path string, statements ...string) {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := ledger.Raw(t, path)
 	defer closing(t, db)
 	for _, s := range statements {
 		if _, err := db.ExecContext(t.Context(), s); err != nil {
@@ -155,10 +159,7 @@ func raw(t *testing.T, path string, statements ...string) {
 // rowsStored counts the rows of every table.
 func rowsStored(t *testing.T, path string) map[string]int64 {
 	t.Helper()
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := ledger.Raw(t, path)
 	defer closing(t, db)
 	counts := map[string]int64{}
 	for _, name := range tableNames(t, db) {
@@ -172,10 +173,13 @@ func rowsStored(t *testing.T, path string) map[string]int64 {
 }
 
 // tableNames lists the ledger's own tables.
-func tableNames(t *testing.T, db *sql.DB) []string {
+func tableNames(t *testing.T, db *sqlx.DB) []string {
 	t.Helper()
-	rows, err := db.QueryContext(t.Context(), `SELECT name FROM sqlite_master WHERE type = 'table'
-		AND name NOT LIKE 'sqlite_%' AND name <> 'goose_db_version' ORDER BY name`)
+	query := `SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'sqlite_%' AND name <> 'goose_db_version' ORDER BY name`
+	if db.DriverName() == "pgx" {
+		query = `SELECT table_name FROM information_schema.tables WHERE table_schema = current_schema() AND table_name <> 'goose_db_version' ORDER BY 1`
+	}
+	rows, err := db.QueryContext(t.Context(), query)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -246,16 +250,16 @@ func TestOpen(t *testing.T) {
 		}
 	})
 	t.Run("NeedsAClock", func(t *testing.T) {
-		if _, err := ledger.Open(t.Context(), ledger.Config{Path: filepath.Join(t.TempDir(), "tieout.db")}); err == nil {
+		if _, err := ledger.Open(t.Context(), ledger.Config{Path: ledger.NewPath(t)}); err == nil {
 			t.Error("opened")
 		}
 	})
 	t.Run("RefusesALedgerOfANewerVersion", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tieout.db")
+		path := ledger.NewPath(t)
 		open(t, path)
-		raw(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (2, 1)`)
+		raw(t, path, `INSERT INTO goose_db_version (version_id, is_applied) VALUES (2, 1 = 1)`)
 		_, err := ledger.Open(t.Context(), ledger.Config{Path: path, Now: func() time.Time { return now }})
-		if !errors.Is(err, ledger.ErrNewer) || !strings.Contains(err.Error(), path) {
+		if !errors.Is(err, ledger.ErrNewer) || !strings.Contains(err.Error(), ledger.Name(path)) {
 			t.Errorf("writing: %v", err)
 		}
 		if _, err := readOnly(path); !errors.Is(err, ledger.ErrNewer) {
@@ -263,7 +267,7 @@ func TestOpen(t *testing.T) {
 		}
 	})
 	t.Run("ReadingDoesNotUpgradeAnOlderLedger", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tieout.db")
+		path := ledger.NewPath(t)
 		open(t, path)
 		next := fstest.MapFS{"00001_ledger.sql": {}, "00002_next.sql": {}}
 		_, err := ledger.Open(t.Context(), ledger.Config{Path: path, ReadOnly: true, Migrations: next, Now: func() time.Time { return now }})
@@ -303,7 +307,7 @@ func TestOpen(t *testing.T) {
 		verify(t, open(t, path))
 	})
 	t.Run("ReadOnlyWritesNothing", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tieout.db")
+		path := ledger.NewPath(t)
 		w := open(t, path)
 		run := start(t, w, schema.SyncRun)
 		before := rowsStored(t, path)
@@ -429,7 +433,7 @@ func TestRuns(t *testing.T) {
 		}
 	})
 	t.Run("OneWhoseProcessDiedIsInterruptedByTheNext", func(t *testing.T) {
-		path := filepath.Join(t.TempDir(), "tieout.db")
+		path := ledger.NewPath(t)
 		l := open(t, path)
 		dead := start(t, l, schema.SyncRun)
 		commit(t, l, group(dead, entry("a", -1, schema.Posted)))

@@ -12,12 +12,9 @@ import (
 	"github.com/gofrs/flock"
 )
 
-// FileLock is the right to write to a ledger, held by one process at a time. The operating system gives it back when the
-// process ends, however it ends.
-type FileLock struct {
-	lock *flock.Flock
-	name string
-}
+// FileLock is the right to write to a ledger, held by one process at a time. The operating system, or the database server,
+// gives it back when the process ends, however it ends.
+type FileLock struct{ unlock func() error }
 
 // ErrLocked is in the error of a Lock that another process holds.
 var ErrLocked = errors.New("another process is writing to it")
@@ -25,6 +22,13 @@ var ErrLocked = errors.New("another process is writing to it")
 // Lock takes the lock of the ledger at path, or says who has it and since when. at is noted for the next who asks. A ledger has
 // one lock, however its path is spelled.
 func Lock(path string, at time.Time) (*FileLock, error) {
+	if IsPostgres(path) {
+		held, err := lockPostgres(path, at)
+		if err != nil {
+			return nil, fmt.Errorf("lock ledger (%s): %w", Name(path), err)
+		}
+		return held, nil
+	}
 	real, err := RealPath(path)
 	if err == nil {
 		err = os.MkdirAll(filepath.Dir(real), 0o700)
@@ -45,13 +49,11 @@ func Lock(path string, at time.Time) (*FileLock, error) {
 	if err := os.WriteFile(name, []byte(note), 0o600); err != nil {
 		return nil, errors.Join(fmt.Errorf("lock ledger (%s): %w", path, explain(real, err)), lock.Unlock())
 	}
-	return &FileLock{lock, name}, nil
+	return &FileLock{func() error { return errors.Join(os.Truncate(name, 0), lock.Unlock()) }}, nil
 }
 
 // Unlock gives the lock back.
-func (f *FileLock) Unlock() error {
-	return errors.Join(os.Truncate(f.name, 0), f.lock.Unlock())
-}
+func (f *FileLock) Unlock() error { return f.unlock() }
 
 // noteForm is what an owner notes.
 const noteForm = "process %d since %s"

@@ -35,6 +35,9 @@ type Restored struct {
 //
 // Whenever the process ends, the ledger in place is wholly the one or wholly the other: see replace.
 func Restore(ctx context.Context, c Config, backup string, force bool) (Restored, error) {
+	if IsPostgres(c.Path) {
+		return Restored{}, fmt.Errorf("restore (%s): %w", backup, ErrPostgres)
+	}
 	r, err := restore(ctx, c, backup, force)
 	if err != nil {
 		return r, fmt.Errorf("restore (%s): %w", backup, err)

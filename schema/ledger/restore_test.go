@@ -116,6 +116,7 @@ func asides(t *testing.T, path string) (all []string) {
 // with what was only in its log, or wholly the new one, and the old one is kept then. The next restore comes to its end and
 // leaves nothing of the first behind.
 func TestRestore_KilledBetweenAnyTwoSteps(t *testing.T) {
+	ledger.SQLiteOnly(t, "backups of its own")
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no kill -9 on Windows")
 	}
@@ -173,6 +174,7 @@ func TestRestore_KilledBetweenAnyTwoSteps(t *testing.T) {
 // TestRestore_OverADamagedLedgerKilledBetweenAnyTwoSteps has a log beside a ledger that cannot be read. It must not be applied to
 // the backup, and must be kept with its ledger.
 func TestRestore_OverADamagedLedgerKilledBetweenAnyTwoSteps(t *testing.T) {
+	ledger.SQLiteOnly(t, "backups of its own")
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no kill -9 on Windows")
 	}
@@ -220,6 +222,7 @@ func TestRestore_OverADamagedLedgerKilledBetweenAnyTwoSteps(t *testing.T) {
 // TestBackup_KilledBetweenAnyTwoSteps: what appears under the name of the backup is whole, and the next backup removes what was
 // left, and nothing else.
 func TestBackup_KilledBetweenAnyTwoSteps(t *testing.T) {
+	ledger.SQLiteOnly(t, "backups of its own")
 	if runtime.GOOS == "windows" {
 		t.Skip("there is no kill -9 on Windows")
 	}
@@ -269,6 +272,7 @@ func TestBackup_KilledBetweenAnyTwoSteps(t *testing.T) {
 
 // TestBackup_ToANameInTheWorkingFolder looks that the copy is made there, and not on another disk.
 func TestBackup_ToANameInTheWorkingFolder(t *testing.T) {
+	ledger.SQLiteOnly(t, "backups of its own")
 	l := fresh(t)
 	addRuns(t, l, 1)
 	dir := t.TempDir()
@@ -296,6 +300,7 @@ func TestBackup_ToANameInTheWorkingFolder(t *testing.T) {
 
 // TestBackup_WhereLinksCannotBeMade is FAT, and some shares.
 func TestBackup_WhereLinksCannotBeMade(t *testing.T) {
+	ledger.SQLiteOnly(t, "backups of its own")
 	for name, cause := range map[string]error{"EPERM": syscall.EPERM, "ENOTSUP": syscall.ENOTSUP, "ENOSYS": syscall.ENOSYS} {
 		t.Run(name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "tieout.db")
@@ -350,6 +355,7 @@ func nextVersion(t *testing.T, second string) fs.FS {
 // TestRestore_OfAnOlderVersion restores what was made before the program was upgraded, which includes the copy that it makes of a
 // ledger before it upgrades that.
 func TestRestore_OfAnOlderVersion(t *testing.T) {
+	ledger.SQLiteOnly(t, "backups of its own")
 	newer := func(t *testing.T, path string) ledger.Config {
 		t.Helper()
 		c := config(path)

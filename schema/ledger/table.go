@@ -303,6 +303,9 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 		Seq  int64
 		Root []byte
 	}
+	if err = t.alone(ctx, l.postgres); err != nil {
+		return fmt.Errorf("begin %s: %w", kind, err)
+	}
 	if err = t.SelectContext(ctx, &heads, `SELECT seq, root FROM commits ORDER BY seq DESC LIMIT 1`); err != nil {
 		return fmt.Errorf("read chain: %w", err)
 	}

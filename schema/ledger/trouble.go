@@ -32,6 +32,9 @@ func explain(path string, err error) error {
 }
 
 func meaning(path string, err error) string {
+	if IsPostgres(path) {
+		return meaningPostgres(path, err)
+	}
 	folder := filepath.Dir(path)
 	code := 0
 	if refused, ok := errors.AsType[*sqlite.Error](err); ok {

@@ -48,7 +48,7 @@ type Total struct {
 // an alert gave it. Checkpoints are not part of the chain: what they say is of no use once a walk has ended.
 func (l *Ledger) Verify(ctx context.Context, root string) (Verification, error) {
 	// One transaction: a run that is writing must not change what is compared with what.
-	tx, err := l.read.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+	tx, err := l.read.BeginTx(ctx, l.snapshot())
 	if err != nil {
 		return Verification{}, err
 	}

@@ -1,13 +1,14 @@
 package ledger_test
 
 import (
-	"database/sql"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/jmoiron/sqlx"
 
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/ledger"
@@ -21,6 +22,21 @@ func populate(t *testing.T) (file []byte, root string) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	fillAll(t, l)
+	root = mustRoot(t, l)
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+	file, err = os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return file, root
+}
+
+// fillAll puts several rows into every table, some of them replaced.
+func fillAll(t *testing.T, l *ledger.Ledger) {
+	t.Helper()
 	for night := range 2 {
 		run := start(t, l, schema.SyncRun)
 		var list []schema.Entry
@@ -74,15 +90,6 @@ func populate(t *testing.T) (file []byte, root string) {
 		finish(t, l, run)
 	}
 	verify(t, l)
-	root = mustRoot(t, l)
-	if err := l.Close(); err != nil {
-		t.Fatal(err)
-	}
-	file, err = os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return file, root
 }
 
 // tampered runs statements against a copy of a ledger and says what Verify makes of it.
@@ -114,10 +121,7 @@ func chained(t *testing.T, file []byte) map[string][]column {
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := ledger.Raw(t, path)
 	defer closing(t, db)
 	tables := map[string][]column{}
 	for _, table := range tableNames(t, db) {
@@ -129,7 +133,7 @@ func chained(t *testing.T, file []byte) map[string][]column {
 	return tables
 }
 
-func columnsOf(t *testing.T, db *sql.DB, table string) []column {
+func columnsOf(t *testing.T, db *sqlx.DB, table string) []column {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), `SELECT name, type FROM pragma_table_info(?)`, table)
 	if err != nil {
@@ -151,6 +155,7 @@ func columnsOf(t *testing.T, db *sql.DB, table string) []column {
 }
 
 func TestVerify(t *testing.T) {
+	ledger.SQLiteOnly(t, "copies to tamper with")
 	file, root := populate(t)
 	tables := chained(t, file)
 	if len(tables) != 18 {
@@ -296,6 +301,7 @@ func TestVerify(t *testing.T) {
 // TestVerify_NamesTheFirstRow changes every row of every table, one at a time and together with the last of its table, each
 // in another of its columns: the problem is that row.
 func TestVerify_NamesTheFirstRow(t *testing.T) {
+	ledger.SQLiteOnly(t, "copies to tamper with")
 	file, root := populate(t)
 	for table, columns := range chained(t, file) {
 		if table == "commits" {
@@ -334,10 +340,7 @@ func rowIDs(t *testing.T, file []byte, table string) []int64 {
 	if err := os.WriteFile(path, file, 0o600); err != nil {
 		t.Fatal(err)
 	}
-	db, err := sql.Open("sqlite", path)
-	if err != nil {
-		t.Fatal(err)
-	}
+	db := ledger.Raw(t, path)
 	defer closing(t, db)
 	rows, err := db.QueryContext(t.Context(), `SELECT id FROM `+table+` ORDER BY id`)
 	if err != nil {

@@ -352,7 +352,7 @@ func since(columns, query string, args []any, f schema.EntryFilter) (string, []a
 	at, far := f.Since.UnixMicro(), f.Since.Add(-soon).UnixMicro()
 	near := columns + query + " AND occurred_at >= ? AND (occurred_at >= ? OR posted_at >= ?)"
 	late := columns + query + " AND occurred_at < ? AND posted_at >= ? AND posted_at > occurred_at + " + strconv.FormatInt(soon.Microseconds(), 10)
-	return "SELECT * FROM (" + near + " UNION ALL " + late + ")" + sorted(f.ByTime), slices.Concat(args, []any{far, at, at}, args, []any{far, at}), nil
+	return "SELECT * FROM (" + near + " UNION ALL " + late + ") AS lately" + sorted(f.ByTime), slices.Concat(args, []any{far, at, at}, args, []any{far, at}), nil
 }
 
 func texts[T ~string](words []T) []any {

@@ -1,0 +1,231 @@
+package ledger
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"net/url"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/jmoiron/sqlx"
+	"github.com/pressly/goose/v3"
+	"github.com/pressly/goose/v3/lock"
+
+	"github.com/tieout/tieout/schema/migrations"
+)
+
+// IsPostgres says whether a ledger is named by the address of a PostgreSQL database, rather than by a file.
+func IsPostgres(path string) bool {
+	return strings.HasPrefix(path, "postgres://") || strings.HasPrefix(path, "postgresql://")
+}
+
+// Name is what a ledger is called in messages: its path or, in PostgreSQL, its address without password and settings.
+func Name(path string) string {
+	if !IsPostgres(path) {
+		return path
+	}
+	address, err := url.Parse(path)
+	if err != nil {
+		return "postgres://"
+	}
+	address.RawQuery, address.Fragment = "", ""
+	if address.User != nil {
+		address.User = url.User(address.User.Username())
+	}
+	return address.String()
+}
+
+// Place is which ledger an address names: the same for every user and password.
+func Place(path string) string {
+	address, err := url.Parse(path)
+	if err != nil {
+		return Name(path)
+	}
+	settings := address.Query()
+	return strings.Join([]string{address.Host, settings.Get("host"), address.Path, settings.Get("search_path")}, " ")
+}
+
+// CheckAddress says whether the address of a ledger in PostgreSQL can be understood.
+func CheckAddress(path string) error {
+	if _, err := pgx.ParseConfig(path); err != nil {
+		return errAddress // the error itself may hold the password
+	}
+	return nil
+}
+
+// ErrPostgres says that something is done by PostgreSQL's own tools.
+var ErrPostgres = errors.New("the ledger is in PostgreSQL: use pg_dump and pg_restore, and `tieout verify` afterwards")
+
+var errAddress = errors.New("the address of the ledger cannot be read: it is postgres://USER@HOST:PORT/DATABASE, with the password in PGPASSWORD or ~/.pgpass, " +
+	"and sslmode or search_path behind a question mark")
+
+func openPostgres(ctx context.Context, c Config) (l *Ledger, err error) {
+	l = &Ledger{now: c.Now, path: c.Path, files: c.Migrations, older: c.older, postgres: true}
+	if l.files == nil {
+		if l.files, err = migrations.Postgres(); err != nil {
+			return nil, err
+		}
+	}
+	defer func() {
+		if err != nil {
+			l, err = nil, errors.Join(err, l.Close())
+		}
+	}()
+	if !c.ReadOnly {
+		if l.write, err = connectPostgres(c.Path, 1, "tieout", ""); err != nil {
+			return l, err
+		}
+		if err = l.migratePostgres(ctx); err != nil {
+			return l, err
+		}
+	}
+	if l.read, err = connectPostgres(c.Path, readers, "tieout", `SET default_transaction_read_only = on`); err != nil {
+		return l, err
+	}
+	return l, l.checkVersion(ctx)
+}
+
+// connectPostgres opens a pool; each connection begins with a statement, if there is one.
+func connectPostgres(path string, connections int, name, first string) (*sqlx.DB, error) {
+	config, err := pgx.ParseConfig(path)
+	if err != nil {
+		return nil, errAddress // the error itself may hold the password
+	}
+	config.RuntimeParams["application_name"] = name
+	db := sqlx.NewDb(stdlib.OpenDB(*config, stdlib.OptionAfterConnect(func(ctx context.Context, c *pgx.Conn) error {
+		if first == "" {
+			return nil
+		}
+		_, err := c.Exec(ctx, first)
+		return err
+	})), "pgx")
+	db.SetMaxOpenConns(connections)
+	db.SetMaxIdleConns(min(connections, idle))
+	return db, nil
+}
+
+// migratePostgres brings the tables up to the newest of the migrations, one process at a time. Whoever finds them as they
+// should be needs no right to change them.
+func (l *Ledger) migratePostgres(ctx context.Context) (err error) {
+	names, err := fs.Glob(l.files, "*.sql")
+	if err != nil {
+		return err
+	}
+	version, err := l.tablesOf(ctx, l.write)
+	switch {
+	case version > len(names):
+		return ErrNewer
+	case err != nil && !errors.Is(err, ErrNone), err == nil && version == len(names):
+		return err
+	}
+	locker, err := lock.NewPostgresSessionLocker(lock.WithLockTimeout(1, 120))
+	if err != nil {
+		return err
+	}
+	// The lock and the migrations need a connection each.
+	db, err := connectPostgres(l.path, 2, "tieout migrate", "")
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	provider, err := goose.NewProvider(goose.DialectPostgres, db.DB, l.files, goose.WithSessionLocker(locker))
+	if err != nil {
+		return err
+	}
+	_, err = provider.Up(ctx)
+	return err
+}
+
+// tablesOf is tablesVersion in whatever database the ledger is.
+func (l *Ledger) tablesOf(ctx context.Context, db *sqlx.DB) (version int, err error) {
+	if !l.postgres {
+		return tablesVersion(ctx, db)
+	}
+	var versions, commits bool
+	if err := db.QueryRowContext(ctx, `SELECT to_regclass('goose_db_version') IS NOT NULL, to_regclass('commits') IS NOT NULL`).Scan(&versions, &commits); err != nil {
+		return 0, err
+	}
+	switch {
+	case !versions:
+		return 0, ErrNone
+	case !commits:
+		if err := db.GetContext(ctx, &version, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`); err == nil && version == 0 {
+			return 0, ErrNone // whoever was making it was killed
+		}
+		return 0, ErrForeign
+	}
+	err = db.GetContext(ctx, &version, `SELECT COALESCE(MAX(version_id), 0) FROM goose_db_version`)
+	return version, err
+}
+
+// alone keeps every other writer out until the transaction ends: commits are numbered one after the other, whatever process
+// they come from. SQLite's transactions begin so.
+func (t *tx) alone(ctx context.Context, postgres bool) error {
+	if !postgres {
+		return nil
+	}
+	_, err := t.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtext('tieout commit'), hashtext(current_schema()::text))`)
+	return err
+}
+
+// snapshot is a transaction in which every statement reads the ledger as it was at the first. A transaction of SQLite is one.
+func (l *Ledger) snapshot() *sql.TxOptions {
+	if l.postgres {
+		return &sql.TxOptions{ReadOnly: true, Isolation: sql.LevelRepeatableRead}
+	}
+	return &sql.TxOptions{ReadOnly: true}
+}
+
+// lockPostgres is Lock of a ledger in PostgreSQL. The server gives the lock back when the connection ends.
+func lockPostgres(path string, at time.Time) (_ *FileLock, err error) {
+	ctx := context.Background()
+	db, err := connectPostgres(path, 1, fmt.Sprintf("tieout "+noteForm, os.Getpid(), at.UTC().Format(time.RFC3339)), "")
+	if err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, db.Close())
+		}
+	}()
+	key := fnv.New32a()
+	_, _ = key.Write([]byte("tieout writer")) // never fails
+	id := int32(key.Sum32())                  //nolint:gosec // any number will do
+	var got bool
+	if err := db.GetContext(ctx, &got, `SELECT pg_try_advisory_lock($1::int4, hashtext(current_schema()::text))`, id); err != nil {
+		return nil, explain(path, err)
+	}
+	if !got {
+		var owner string
+		err := db.GetContext(ctx, &owner, `SELECT COALESCE(MAX(a.application_name), '') FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+			WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+			  AND l.classid = $1::int8::oid AND l.objid = hashtext(current_schema()::text)::int8::bit(32)::int8::oid`, int64(uint32(id))) //nolint:gosec // the same bits
+		return nil, errors.Join(fmt.Errorf("%w (%s): wait for it to end", ErrLocked, owner), err)
+	}
+	return &FileLock{db.Close}, nil
+}
+
+// meaningPostgres is meaning of an error of a server; empty: it says enough by itself.
+func meaningPostgres(path string, err error) string {
+	refused, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok {
+		return ""
+	}
+	switch {
+	case refused.Code == "53100":
+		return "no room is left for the ledger on the disk of the PostgreSQL server: make room and run the command again"
+	case refused.Code == "42501":
+		return fmt.Sprintf("this role may not do that in %s: grant it what the README lists, or let its owner run `tieout sync` once, which makes the tables", Name(path))
+	case strings.HasPrefix(refused.Code, "57P"):
+		return "the PostgreSQL server is stopping or starting: run the command again when it is up"
+	}
+	return ""
+}
