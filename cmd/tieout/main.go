@@ -163,7 +163,7 @@ func (a *app) root() (root *cobra.Command, reached *bool) {
 	root.AddCommand(
 		a.demoCommand(), a.initCommand(), a.checkCommand(), a.syncCommand(), a.backfillCommand(), a.reconcileCommand(),
 		a.reportCommand(), a.nightlyCommand(), a.serveCommand(), a.statusCommand(), a.findingsCommand(), a.fundingsCommand(), a.coverageCommand(), a.changesCommand(),
-		a.backupCommand(), a.restoreCommand(),
+		a.backupCommand(), a.restoreCommand(), a.migrateCommand(),
 		a.verifyCommand(), a.sandboxCommand(), a.versionCommand(),
 	)
 	return root, reached

@@ -51,11 +51,8 @@ func NewPath(t testing.TB) string {
 	if server.err != nil {
 		t.Fatal(server.err)
 	}
-	schema := fmt.Sprintf("t%d", server.schemas.Add(1))
-	path := server.it.Ledger(schema)
-	db := Raw(t, path)
-	defer db.Close()
-	if _, err := db.ExecContext(t.Context(), "CREATE SCHEMA "+schema); err != nil {
+	path, err := server.it.Ledger(fmt.Sprintf("t%d", server.schemas.Add(1)))
+	if err != nil {
 		t.Fatal(err)
 	}
 	return path

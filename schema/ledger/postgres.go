@@ -5,7 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"io/fs"
 	"net/url"
 	"os"
@@ -172,7 +171,7 @@ func (t *tx) alone(ctx context.Context, postgres bool) error {
 	if !postgres {
 		return nil
 	}
-	_, err := t.ExecContext(ctx, `SELECT pg_advisory_xact_lock(hashtext('tieout commit'), hashtext(current_schema()::text))`)
+	_, err := t.ExecContext(ctx, `SELECT pg_advisory_xact_lock(`+commitLock+`)`)
 	return err
 }
 
@@ -196,22 +195,32 @@ func lockPostgres(path string, at time.Time) (_ *FileLock, err error) {
 			err = errors.Join(err, db.Close())
 		}
 	}()
-	key := fnv.New32a()
-	_, _ = key.Write([]byte("tieout writer")) // never fails
-	id := int32(key.Sum32())                  //nolint:gosec // any number will do
-	var got bool
-	if err := db.GetContext(ctx, &got, `SELECT pg_try_advisory_lock($1::int4, hashtext(current_schema()::text))`, id); err != nil {
+	session, err := db.Connx(ctx)
+	if err != nil {
 		return nil, explain(path, err)
+	}
+	var got bool
+	if err := session.GetContext(ctx, &got, `SELECT pg_try_advisory_lock(`+writerLock+`)`); err != nil {
+		return nil, errors.Join(explain(path, err), session.Close())
 	}
 	if !got {
 		var owner string
-		err := db.GetContext(ctx, &owner, `SELECT COALESCE(MAX(a.application_name), '') FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
-			WHERE l.locktype = 'advisory' AND l.granted AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-			  AND l.classid = $1::int8::oid AND l.objid = hashtext(current_schema()::text)::int8::bit(32)::int8::oid`, int64(uint32(id))) //nolint:gosec // the same bits
-		return nil, errors.Join(fmt.Errorf("%w (%s): wait for it to end", ErrLocked, owner), err)
+		err := session.GetContext(ctx, &owner, `SELECT COALESCE(MAX(a.application_name), '') FROM pg_locks l JOIN pg_stat_activity a ON a.pid = l.pid
+			WHERE l.locktype = 'advisory' AND l.granted AND a.datname = current_database() AND a.application_name LIKE 'tieout process%'
+			  AND (l.classid::bigint, l.objid::bigint) = (SELECT k.a & 4294967295, k.b & 4294967295 FROM (SELECT `+writerLock+`) AS k (a, b))`)
+		return nil, errors.Join(fmt.Errorf("%w (%s): wait for it to end", ErrLocked, strings.TrimPrefix(owner, "tieout ")), err, session.Close())
 	}
-	return &FileLock{db.Close}, nil
+	return &FileLock{func() error {
+		_, err := session.ExecContext(ctx, `SELECT pg_advisory_unlock(`+writerLock+`)`) // the end of the connection takes a moment
+		return errors.Join(err, session.Close(), db.Close())
+	}}, nil
 }
+
+// Locks of a ledger: of the one process that runs commands on it, and of a commit.
+const (
+	writerLock = `hashtext('tieout writer'), hashtext(current_schema()::text)`
+	commitLock = `hashtext('tieout commit'), hashtext(current_schema()::text)`
+)
 
 // meaningPostgres is meaning of an error of a server; empty: it says enough by itself.
 func meaningPostgres(path string, err error) string {

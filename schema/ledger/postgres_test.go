@@ -125,6 +125,45 @@ func TestPostgres(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("NeedsNoMoreRightsThanTheReadmeLists", func(t *testing.T) {
+		path := ledger.NewPath(t)
+		as := func(role string) string { return strings.Replace(path, "//postgres@", "//"+role+"@", 1) }
+		raw(t, path, `CREATE ROLE tieout_writer LOGIN`, `CREATE ROLE tieout_auditor LOGIN`)
+		if _, err := ledger.Open(t.Context(), at(as("tieout_writer"))); err == nil {
+			t.Error("a role without any right made a ledger")
+		}
+		open(t, path) // its owner makes it
+		raw(t, path, strings.NewReplacer("SCHEMA books", "SCHEMA "+schemaOf(path), "path = books", "path = "+schemaOf(path)).Replace(readmeGrants(t)))
+		l := open(t, as("tieout_writer"))
+		fillAll(t, l)
+		held, err := ledger.Lock(as("tieout_writer"), now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		closing(t, closer(held.Unlock))
+		for _, change := range []string{
+			`UPDATE entries SET amount_minor = 0`, `DELETE FROM entries`, `TRUNCATE records`, `UPDATE commits SET root = ''`, `DROP TABLE entries`, `UPDATE run_events SET status = ''`,
+		} {
+			db := ledger.Raw(t, as("tieout_writer"))
+			if _, err := db.ExecContext(t.Context(), change); err == nil {
+				t.Errorf("whoever writes may %s", change)
+			}
+			closing(t, db)
+		}
+		reader := at(as("tieout_auditor"))
+		whole, err := ledger.Open(t.Context(), reader)
+		if err != nil {
+			t.Fatalf("a ledger as it should be needs no right to be opened: %v", err)
+		}
+		closing(t, whole)
+		reader.ReadOnly = true
+		r, err := ledger.Open(t.Context(), reader)
+		if err != nil {
+			t.Fatal(err)
+		}
+		verify(t, r)
+		closing(t, r)
+	})
 	t.Run("NeverShowsAPassword", func(t *testing.T) {
 		for _, path := range []string{
 			"postgres://ann:geheim@127.0.0.1:1/tieout?sslmode=disable", "postgres://ann:geheim@127.0.0.1:1/tieout?sslmode=geheim",
@@ -154,6 +193,30 @@ func TestPostgres(t *testing.T) {
 		}
 	})
 }
+
+// readmeGrants are the statements that the README lists.
+func readmeGrants(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("..", "..", "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, after, _ := strings.Cut(string(text), "```sql\n")
+	grants, _, found := strings.Cut(after, "```")
+	if !found || !strings.Contains(grants, "GRANT") {
+		t.Fatal("the README lists none")
+	}
+	return grants
+}
+
+func schemaOf(path string) string {
+	_, name, _ := strings.Cut(path, "search_path=")
+	return name
+}
+
+type closer func() error
+
+func (c closer) Close() error { return c() }
 
 // written is a file with these contents.
 func written(t *testing.T, contents []byte) string {

@@ -102,10 +102,10 @@ func (s *Server) run(program string, args ...string) error {
 	return nil
 }
 
-// Ledger is the address of a ledger in a schema of its own, which whoever wants to use it makes first.
-func (s *Server) Ledger(schema string) string {
-	settings := url.Values{"host": {s.dir}, "search_path": {schema}}
-	return "postgres://postgres@/postgres?" + settings.Encode()
+// Ledger makes a schema and gives the address of a ledger in it, which is not there yet.
+func (s *Server) Ledger(schema string) (string, error) {
+	err := s.run("psql", "--quiet", "--host="+s.dir, "--username=postgres", "--command=CREATE SCHEMA "+schema)
+	return "postgres://postgres@/postgres?" + url.Values{"host": {s.dir}, "search_path": {schema}}.Encode(), err
 }
 
 // Restart stops the server as if it were killed, and starts it again.
