@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -21,7 +22,7 @@ type result struct {
 }
 
 // compare measures the works at every size and prints what they came to.
-func (o options) compare(ctx context.Context, stdout io.Writer) error {
+func (o options) compare(ctx context.Context, stdout io.Writer) (err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return err
@@ -37,8 +38,10 @@ func (o options) compare(ctx context.Context, stdout io.Writer) error {
 		}
 	}
 	var all []result
+	server := &postgres{}
+	defer func() { err = errors.Join(err, server.stop()) }()
 	for _, entries := range o.sizes {
-		b := bench{site: site{company: o.company, dir: filepath.Join(dir, fmt.Sprint(entries))}, self: self, profile: o.profile}
+		b := bench{postgres: server, site: site{company: o.company, dir: filepath.Join(dir, fmt.Sprint(entries))}, self: self, profile: o.profile}
 		b.entries = entries
 		if b.cards == 0 {
 			b.cards = max(4, entries/100)

@@ -35,9 +35,9 @@ func main() {
 // options are the flags.
 type options struct {
 	company
-	dir, only, stage, profile, address string
-	rounds                             int
-	sizes                              []int
+	dir, only, stage, profile, address, ledger string
+	rounds                                     int
+	sizes                                      []int
 }
 
 func run(ctx context.Context, args []string, stdout io.Writer) error {
@@ -53,6 +53,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags.IntVar(&o.more, "more", 0, "with -stage: entries of the day after the history")
 	flags.BoolVar(&o.filtered, "filtered", false, "with -stage: without Bitnob")
 	flags.StringVar(&o.address, "address", "", "with -stage: where the providers are served")
+	flags.StringVar(&o.ledger, "ledger", "", "with -stage: address of a ledger in PostgreSQL")
 	flags.StringVar(&o.profile, "cpuprofile", "", "file for a profile of the processor's time of our part of the last round")
 	if err := flags.Parse(args); err != nil {
 		return err
@@ -76,7 +77,9 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 		if does == nil {
 			return fmt.Errorf("no stage %q", o.stage)
 		}
-		return profiled(o.profile, func() error { return does(ctx, site{company: o.company, dir: o.dir, address: o.address}) })
+		return profiled(o.profile, func() error {
+			return does(ctx, site{company: o.company, dir: o.dir, address: o.address, ledger: o.ledger})
+		})
 	}
 	if o.dir == "" {
 		temporary, err := os.MkdirTemp("", "tieout-bench-")

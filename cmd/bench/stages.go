@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -21,6 +22,7 @@ import (
 type site struct {
 	company
 	dir     string
+	ledger  string        // in PostgreSQL; empty: a file of the folder
 	address string        // of the server that plays the providers; empty: their records are made in this process
 	base    transportBase // answers instead of it; nil: HTTP
 }
@@ -64,7 +66,7 @@ func stages() map[string]func(context.Context, site) error {
 
 // with opens the ledger and a pipeline over it.
 func (s site) with(ctx context.Context, use func(*pipeline.Pipeline) error) (err error) {
-	l, err := ledger.Open(ctx, ledger.Config{Path: s.path(ledgerFile), Now: s.now})
+	l, err := ledger.Open(ctx, ledger.Config{Path: cmp.Or(s.ledger, s.path(ledgerFile)), Now: s.now})
 	if err != nil {
 		return err
 	}

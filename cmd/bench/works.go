@@ -27,8 +27,9 @@ type work struct {
 // bench makes the contenders of one company.
 type bench struct {
 	site
-	self    string // this program
-	profile string
+	self     string // this program
+	profile  string
+	postgres *postgres
 }
 
 // process is this program doing a stage, given a company and a folder.
@@ -139,6 +140,11 @@ func (b bench) works() []work {
 		{name: "csv", title: "report, CSV, whole history", ours: b.stage("csv", b.checked, reportsDir+"/csv"), peers: []contender{b.withLoaded(b.asCSV())}},
 		{name: "balances", title: "load, and balances of all cards", ours: b.less(b.stage("balances", b.empty, ledgerFile), "data"), peers: []contender{
 			b.journalled("hledger"), b.journalled("ledger"),
+		}},
+		{name: "pg-load", title: "ledger load, SQLite and PostgreSQL", ours: b.stage("load", b.empty, ledgerFile), peers: []contender{b.onPostgres("load", "", nil)}},
+		{name: "pg-reconcile", title: "reconcile, SQLite and PostgreSQL", ours: b.stage("reconcile", b.loaded), peers: []contender{b.onPostgres("reconcile", loadedFile, b.loaded)}},
+		{name: "pg-workbook", title: "workbook, SQLite and PostgreSQL", ours: b.stage("workbook", b.checked, reportsDir+"/xlsx"), peers: []contender{
+			b.onPostgres("workbook", checkFile, b.checked, reportsDir+"/xlsx"),
 		}},
 		{name: "verify", title: "verify", ours: b.stage("verify", b.checked), scratch: []string{b.path(checkFile)}},
 		{name: "nightly", title: "night, 1,000 new, look-back 35 days", ours: nights.served(nights.stage("nightly", nights.night, ledgerFile, reportsDir)), scratch: []string{nights.dir}},

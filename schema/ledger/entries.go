@@ -301,7 +301,8 @@ func (t *tx) versions(ctx context.Context, current map[string]standingEntry, nex
 
 // currentEntries finds the version that stands of each entry. ids must be sorted.
 func (t *tx) currentEntries(ctx context.Context, source string, ids []string) (map[string]standingEntry, error) {
-	const query = `SELECT id, commit_seq, external_id, status, linked_id, hash FROM entries WHERE closed_seq IS NULL AND source = ? AND `
+	// The source is no plain column: PostgreSQL, which knows little of a new table, would walk the entries of the whole source.
+	const query = `SELECT id, commit_seq, external_id, status, linked_id, hash FROM entries WHERE closed_seq IS NULL AND source || '' = ? AND `
 	current := make(map[string]standingEntry, len(ids))
 	take := func(s scanner) error {
 		var e standingEntry

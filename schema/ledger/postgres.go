@@ -175,6 +175,28 @@ func (t *tx) alone(ctx context.Context, postgres bool) error {
 	return err
 }
 
+// Rows are copied in by so many, and inserted where they are fewer than it pays for.
+const (
+	maxCopied = 5000
+	fewRows   = 20
+)
+
+// copySome stores rows by COPY, within the transaction.
+func (t *tx) copySome(ctx context.Context, into table, args []any) error {
+	columns := append([]string{"id", "commit_seq", "hash"}, into.columns...)
+	return t.server.Raw(func(c any) error {
+		conn, ok := c.(*stdlib.Conn)
+		if !ok {
+			return fmt.Errorf("the driver's %T knows no COPY", c)
+		}
+		n := len(args) / len(columns)
+		_, err := conn.Conn().CopyFrom(ctx, pgx.Identifier{into.name}, columns, pgx.CopyFromSlice(n, func(i int) ([]any, error) {
+			return args[i*len(columns) : (i+1)*len(columns)], nil
+		}))
+		return err
+	})
+}
+
 // snapshot is a transaction in which every statement reads the ledger as it was at the first. A transaction of SQLite is one.
 func (l *Ledger) snapshot() *sql.TxOptions {
 	if l.postgres {

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"database/sql"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"hash"
 	"iter"
@@ -106,6 +107,7 @@ type tx struct {
 
 	prepared map[string]*sql.Stmt // by their text
 	first    *firstLoad           // nil: all indexes are there
+	server   *sqlx.Conn           // that of the transaction in PostgreSQL; nil: SQLite
 }
 
 // Statements are bounded in parameters: SQLite takes 32,766, and long statements gain nothing.
@@ -124,6 +126,9 @@ func (t *tx) insertEach(ctx context.Context, name string, rows iter.Seq[[]any]) 
 	into := tableNamed(name)
 	width := len(into.columns) + 3
 	most := maxParameters / width
+	if t.server != nil {
+		most = maxCopied
+	}
 	var args []any
 	n := 0
 	flush := func() error {
@@ -167,6 +172,9 @@ func (t *tx) number(ctx context.Context, name string) error {
 }
 
 func (t *tx) insertSome(ctx context.Context, into table, n int, args []any) error {
+	if t.server != nil && n > fewRows {
+		return t.copySome(ctx, into, args)
+	}
 	mark := "(?" + strings.Repeat(", ?", len(into.columns)+2) + ")"
 	query := "INSERT INTO " + into.name + " (id, commit_seq, hash, " + strings.Join(into.columns, ", ") + ") VALUES " + mark + strings.Repeat(", "+mark, n-1)
 	s, err := t.statement(ctx, query) //nolint:sqlclosecheck // closed with the transaction
@@ -281,9 +289,14 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 	if err := l.goOn(ctx); err != nil {
 		return fmt.Errorf("begin %s: %w", kind, err)
 	}
-	inner, err := l.write.BeginTxx(ctx, nil)
+	conn, err := l.write.Connx(ctx)
 	if err != nil {
-		return fmt.Errorf("begin %s: %w", kind, err)
+		return fmt.Errorf("begin %s: %w", kind, explain(l.path, err))
+	}
+	defer func() { err = errors.Join(err, conn.Close()) }()
+	inner, err := conn.BeginTxx(ctx, nil)
+	if err != nil {
+		return fmt.Errorf("begin %s: %w", kind, explain(l.path, err))
 	}
 	t := &tx{Tx: inner, sum: sha256.New(), digest: parts{}, last: map[string]int64{}, prepared: map[string]*sql.Stmt{}, first: l.first}
 	defer func() {
@@ -302,6 +315,9 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 	var heads []struct {
 		Seq  int64
 		Root []byte
+	}
+	if l.postgres {
+		t.server = conn
 	}
 	if err = t.alone(ctx, l.postgres); err != nil {
 		return fmt.Errorf("begin %s: %w", kind, err)

@@ -23,8 +23,9 @@ type Server struct {
 	runAs         []string // what a command begins with, so that it does not run as root: the server refuses that
 }
 
-// Start makes a database in a new folder and serves it. Nothing of it is written safely to the disk.
-func Start() (s *Server, err error) {
+// Start makes a database in a new folder and serves it. Nothing of it is written safely to the disk, unless settings, such as
+// "fsync=on", say otherwise.
+func Start(settings ...string) (s *Server, err error) {
 	s = &Server{}
 	if s.programs, err = Programs(); err != nil {
 		return nil, err
@@ -45,8 +46,13 @@ func Start() (s *Server, err error) {
 	if err := s.run("initdb", "--no-sync", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--pgdata="+s.data()); err != nil {
 		return nil, err
 	}
-	settings := "-c listen_addresses= -c unix_socket_directories=" + s.dir + " -c fsync=off -c synchronous_commit=off -c full_page_writes=off -c max_connections=200"
-	return s, s.run("pg_ctl", "--wait", "--silent", "--pgdata="+s.data(), "--log="+filepath.Join(s.dir, "log"), "--options="+settings, "start")
+	options := ""
+	for _, set := range slices.Concat([]string{
+		"listen_addresses=", "unix_socket_directories=" + s.dir, "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200",
+	}, settings) {
+		options += " -c " + set
+	}
+	return s, s.run("pg_ctl", "--wait", "--silent", "--pgdata="+s.data(), "--log="+filepath.Join(s.dir, "log"), "--options="+options, "start")
 }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
