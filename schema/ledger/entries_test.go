@@ -52,6 +52,7 @@ func TestEntries(t *testing.T) {
 			"unicode":  {"名前 🧾 \u202etxt", "名前 🧾 \u202etxt"},
 			"quotes":   {`'; DROP TABLE entries; -- "\`, `'; DROP TABLE entries; -- "\`},
 			"zero":     {"a\x00b", "a\uFFFDb"}, // PostgreSQL has no U+0000
+			"no UTF-8": {"a\xffb", "a\uFFFDb"}, // nor this
 			"line end": {"\r\n\t", "\r\n\t"},
 		} {
 			e := entry(name, -1, schema.Posted)

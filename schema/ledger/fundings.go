@@ -12,6 +12,7 @@ import (
 // ImportFundings stores the fundings of one file: new ones are added; those that the file no longer has are withdrawn,
 // unless another file still has them. The same file twice changes nothing, not even the chain.
 func (l *Ledger) ImportFundings(ctx context.Context, run int64, file string, fundings []schema.Funding) (added, withdrawn int64, err error) {
+	file = text(file)
 	had, err := l.fundingsOf(ctx, file)
 	if err != nil {
 		return 0, 0, err

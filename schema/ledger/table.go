@@ -12,6 +12,7 @@ import (
 	"slices"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/jmoiron/sqlx"
 
@@ -421,10 +422,13 @@ func amount(v *int64, code string) (money.Amount, error) {
 	return money.FromMinor(*v, currency), nil
 }
 
-// text is a string as it is stored. PostgreSQL has no U+0000 in text, so neither engine is given one.
+// text is a string as it is stored. PostgreSQL has no U+0000 in text and nothing that is no UTF-8, so neither engine is given it.
 func text(s string) string {
-	if strings.IndexByte(s, 0) < 0 {
-		return s
+	if strings.IndexByte(s, 0) >= 0 {
+		s = strings.ReplaceAll(s, "\x00", "\uFFFD")
 	}
-	return strings.ReplaceAll(s, "\x00", "\uFFFD")
+	if !utf8.ValidString(s) { // which is much faster than the next
+		s = strings.ToValidUTF8(s, "\uFFFD")
+	}
+	return s
 }
