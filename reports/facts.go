@@ -263,13 +263,14 @@ func (f *facts) count(ctx context.Context) error {
 		}
 	}
 	f.spend = map[money.Currency]spendDays{}
-	for e, err := range f.around(ctx) {
+	var straddling []schema.EntryKey
+	for e, err := range f.around(ctx, true) {
 		if err != nil {
 			return fmt.Errorf("read entries: %w", err)
 		}
 		if f.straddles(e) {
 			if f.cutoffLen++; f.cutoffLen <= mostKept {
-				f.straddling = append(f.straddling, e)
+				straddling = append(straddling, e.Key())
 			}
 		}
 		if !f.occurred(e) {
@@ -281,6 +282,9 @@ func (f *facts) count(ctx context.Context) error {
 		if _, ok := f.entryAt[e.ID()]; ok {
 			f.entryAt[e.ID()] = position{occurred: e.OccurredAt, row: f.ledgerLen}
 		}
+	}
+	if err := f.keep(ctx, straddling); err != nil {
+		return err
 	}
 	for e, err := range schema.Lookup(ctx, f.View.Entries, f.named(rejected)) {
 		if err != nil {
@@ -313,6 +317,20 @@ func (f *facts) count(ctx context.Context) error {
 			return 0
 		}
 		return cmp.Or(cmp.Compare(a.source, b.source), cmp.Compare(last(a), last(b)), cmp.Compare(a.currency.Code(), b.currency.Code()))
+	})
+	return nil
+}
+
+// keep reads the entries that straddle an edge of the period, by occurred_at and entry_id.
+func (f *facts) keep(ctx context.Context, keys []schema.EntryKey) error {
+	for e, err := range schema.Lookup(ctx, f.View.Entries, slices.Values(keys)) {
+		if err != nil {
+			return fmt.Errorf("read entries: %w", err)
+		}
+		f.straddling = append(f.straddling, e)
+	}
+	slices.SortFunc(f.straddling, func(a, b schema.Entry) int {
+		return cmp.Or(a.OccurredAt.Compare(b.OccurredAt), strings.Compare(a.ID(), b.ID()))
 	})
 	return nil
 }
@@ -356,14 +374,14 @@ func (f *facts) named(rejected map[schema.EntryKey]bool) iter.Seq[schema.EntryKe
 const mostKept = 10_000
 
 // around yields the entries of the period, and the others that may straddle one of its edges, by occurred_at and entry_id.
-func (f *facts) around(ctx context.Context) iter.Seq2[schema.Entry, error] {
+func (f *facts) around(ctx context.Context, brief bool) iter.Seq2[schema.Entry, error] {
 	return func(yield func(schema.Entry, error) bool) {
 		for _, part := range []schema.EntryFilter{
 			{Occurred: schema.Window{To: f.Period.From}, Since: f.Period.From},
 			{Occurred: f.Period.Window},
 			{Occurred: schema.Window{From: f.Period.To}, Posted: schema.Window{To: f.Period.To}},
 		} {
-			part.ByTime = true
+			part.ByTime, part.Brief = true, brief
 			for e, err := range f.View.Entries.Entries(ctx, part) {
 				if !yield(e, err) || err != nil {
 					return
@@ -377,7 +395,7 @@ func (f *facts) around(ctx context.Context) iter.Seq2[schema.Entry, error] {
 // and were posted in it or later, or in it, or after it and were posted before its end.
 func (f *facts) cutoff(ctx context.Context) iter.Seq2[schema.Entry, error] {
 	return func(yield func(schema.Entry, error) bool) {
-		for e, err := range f.around(ctx) {
+		for e, err := range f.around(ctx, false) {
 			if err == nil && !f.straddles(e) {
 				continue
 			}

@@ -147,7 +147,7 @@ func (f *facts) rollForward(ctx context.Context, j schema.Judgement) (judged, er
 // within yields the entries of a card that a judgement may sum, and those that the sheet may take for such: all of them for a
 // balance, else those of the window, and of a day before it because the sheet goes by wall time.
 func (f *facts) within(ctx context.Context, j judged) iter.Seq2[schema.Entry, error] {
-	all := schema.EntryFilter{Source: j.Source, CardID: j.CardID}
+	all := schema.EntryFilter{Source: j.Source, CardID: j.CardID, Brief: true}
 	if j.isBalance() || j.From.IsZero() {
 		return f.View.Entries.Entries(ctx, all)
 	}

@@ -39,6 +39,14 @@ func (m memory) Entries(_ context.Context, f schema.EntryFilter) iter.Seq2[schem
 		}
 		return cmp.Or(cmp.Compare(a.Source, b.Source), cmp.Compare(a.CardID, b.CardID), byTime)
 	})
+	if f.Brief {
+		for i, e := range chosen {
+			chosen[i] = schema.Entry{
+				Source: e.Source, ExternalID: e.ExternalID, CardID: e.CardID, Kind: e.Kind, Status: e.Status, OccurredAt: e.OccurredAt,
+				PostedAt: e.PostedAt, Amount: e.Amount, Merchant: e.Merchant, Reference: e.Reference, LinkedID: e.LinkedID,
+			}
+		}
+	}
 	return of(chosen)
 }
 
