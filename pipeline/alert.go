@@ -279,7 +279,7 @@ func (p *Pipeline) troubles(ctx context.Context, runs []schema.Run) ([]trouble, 
 	last := map[like]int64{}
 	for _, r := range slices.Backward(runs) {
 		last[of(r)] = r.ID
-		if !slices.Contains([]schema.RunKind{schema.SyncRun, schema.BackfillRun, schema.ReconcileRun, schema.ReportRun}, r.Kind) || r.Status == schema.Running {
+		if !slices.Contains([]schema.RunKind{schema.SyncRun, schema.BackfillRun, schema.ReconcileRun, schema.ReportRun}, r.Kind) || r.Status.Goes() {
 			continue
 		}
 		if r.Status == schema.Complete {

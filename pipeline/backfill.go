@@ -14,27 +14,35 @@ import (
 // windowPages. It never moves the watermark of Sync. The range's end is cut at now: nobody can say that tomorrow is complete.
 // Where a backfill of the same range was not brought to its end, this one goes on from there.
 func (p *Pipeline) Backfill(ctx context.Context, w schema.Window) (ReadResult, error) {
-	asked := w
-	w, err := p.toNow(asked)
+	run, parts, err := p.newBackfill(ctx, w)
 	if err != nil {
 		return ReadResult{}, err
 	}
-	parts, err := p.parts(ctx, asked, w)
-	if err != nil {
-		return ReadResult{}, fmt.Errorf("backfill %s: %w", w, err)
-	}
-	run, settings := p.newRun(schema.BackfillRun, asked), p.settings()
-	settings.Backfill = map[string]int64{}
-	for source, part := range parts {
-		settings.Backfill[source] = part.after
-	}
-	run.Parameters = settings.encode()
 	if run, err = p.Ledger.StartRun(ctx, run); err != nil {
 		return ReadResult{}, fmt.Errorf("start backfill: %w", err)
 	}
 	return p.read(ctx, run, ReadResult{RunID: run.ID}, func(ctx context.Context, run schema.Run, s Source) []streamOutcome {
 		return p.backfillSource(ctx, run, s, parts[s.Name])
 	})
+}
+
+// newBackfill is the run of a backfill, which is not recorded yet, and what it has to do for each source.
+func (p *Pipeline) newBackfill(ctx context.Context, asked schema.Window) (run schema.Run, parts map[string]part, err error) {
+	w, err := p.toNow(asked)
+	if err != nil {
+		return run, nil, err
+	}
+	if parts, err = p.parts(ctx, asked, w); err != nil {
+		return run, nil, fmt.Errorf("backfill %s: %w", w, err)
+	}
+	settings := p.settings()
+	settings.Backfill = map[string]int64{}
+	for source, part := range parts {
+		settings.Backfill[source] = part.after
+	}
+	run = p.newRun(schema.BackfillRun, asked)
+	run.Parameters = settings.encode()
+	return run, parts, nil
 }
 
 func (p *Pipeline) toNow(w schema.Window) (schema.Window, error) {

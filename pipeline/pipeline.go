@@ -77,6 +77,7 @@ type Pipeline struct {
 	Config
 
 	scopes map[string]schema.Scope // of all configured sources, by name
+	job    *walkJob                // that the unit at hand is worked in; nil: it is none
 }
 
 // New checks the configuration and fills its defaults.
@@ -138,6 +139,15 @@ func (r *StreamResult) add(o StreamResult) {
 	if r.Reason == "" {
 		r.Reason = o.Reason
 	}
+}
+
+// count adds what a commit did.
+func (r *StreamResult) count(c ledger.Counts) {
+	r.EntriesNew += c.New
+	r.EntriesChanged += c.Changed
+	r.EntriesUnchanged += c.Unchanged
+	r.Rejected += c.Rejected
+	r.Vanished += c.Vanished
 }
 
 func worse(a, b schema.Verdict) schema.Verdict {
@@ -243,7 +253,11 @@ func (p *Pipeline) read(ctx context.Context, run schema.Run, result ReadResult,
 		})
 	}
 	_ = group.Wait() // the functions return no error: theirs stand in the results
+	return p.conclude(ctx, run, result)
+}
 
+// conclude records how a run ended by what came of its sources.
+func (p *Pipeline) conclude(ctx context.Context, run schema.Run, result ReadResult) (ReadResult, error) {
 	var parts []schema.RunStatus
 	for _, s := range result.Sources {
 		parts = append(parts, s.Status)
@@ -298,6 +312,17 @@ func sourceResult(ctx context.Context, name string, streams []streamOutcome) Sou
 
 // syncSource reads every stream of a source in the extractor's order.
 func (p *Pipeline) syncSource(ctx context.Context, run schema.Run, s Source) []streamOutcome {
+	return p.syncStreams(ctx, run, s, p.syncTransactions)
+}
+
+// syncSnapshots is syncSource without the transactions.
+func (p *Pipeline) syncSnapshots(ctx context.Context, run schema.Run, s Source) []streamOutcome {
+	return p.syncStreams(ctx, run, s, func(context.Context, schema.Run, Source) streamOutcome { return streamOutcome{} })
+}
+
+func (p *Pipeline) syncStreams(ctx context.Context, run schema.Run, s Source,
+	transactions func(context.Context, schema.Run, Source) streamOutcome,
+) []streamOutcome {
 	var cards error
 	var listed map[uint64]struct{} // hashes of the ids on the list of cards; nil: it was not read to its end
 	return p.eachStream(ctx, s, func(stream schema.Stream) streamOutcome {
@@ -325,7 +350,7 @@ func (p *Pipeline) syncSource(ctx context.Context, run schema.Run, s Source) []s
 		case stream.Snapshot():
 			return p.walk(ctx, run, s, stream, p.snapshot())
 		}
-		return p.syncTransactions(ctx, run, s)
+		return transactions(ctx, run, s)
 	})
 }
 
@@ -349,7 +374,7 @@ func (p *Pipeline) eachStream(ctx context.Context, s Source, read func(schema.St
 			continue
 		}
 		outcomes = append(outcomes, o)
-		if unauthorized(o.err) {
+		if Unauthorized(o.err) || errors.Is(o.err, errPaused) {
 			break
 		}
 	}
@@ -421,6 +446,8 @@ func (p *Pipeline) syncTransactions(ctx context.Context, run schema.Run, s Sourc
 		return o.err == nil
 	}
 	var resumed []schema.Window
+	var walked streamOutcome
+	var w schema.Window // that this run walks
 	for _, c := range open {
 		of, err := p.Ledger.Run(ctx, c.Run)
 		if err != nil {
@@ -429,18 +456,24 @@ func (p *Pipeline) syncTransactions(ctx context.Context, run schema.Run, s Sourc
 		if of.Kind != schema.SyncRun {
 			continue
 		}
-		resumed = append(resumed, c.Window)
-		if !merge(p.walk(ctx, run, s, stream, c.Window)) {
+		o := p.walk(ctx, run, s, stream, c.Window)
+		if !merge(o) {
 			return result
 		}
+		if c.Run == run.ID { // it was paused
+			w, walked = c.Window, o
+			continue
+		}
+		resumed = append(resumed, c.Window)
 	}
 	from, err := p.syncFrom(ctx, s)
 	if err != nil {
 		return failed(stream, err)
 	}
-	w := schema.Window{From: from, To: p.Now()}
-	var walked streamOutcome
-	if w.From.Before(w.To) {
+	if walked.Stream == "" {
+		w = schema.Window{From: from, To: p.Now()}
+	}
+	if walked.Stream == "" && w.From.Before(w.To) {
 		walked = p.walk(ctx, run, s, stream, w)
 		again := func(r schema.Window) bool { return schema.Covered(r, []schema.Window{w}) }
 		if walked.Verdict == schema.VerdictComplete && !slices.ContainsFunc(resumed, func(r schema.Window) bool { return !again(r) }) {

@@ -227,7 +227,7 @@ func (p *Pipeline) knownTo(ctx context.Context, run schema.Run) (time.Time, erro
 		return time.Time{}, err
 	}
 	for _, sync := range runs { // newest first
-		if sync.Kind != schema.SyncRun || sync.ID > run.ID || sync.Status == schema.Running {
+		if sync.Kind != schema.SyncRun || sync.ID > run.ID || sync.Status.Goes() {
 			continue
 		}
 		if sync.ID == run.ID || run.StartedAt.Sub(sync.FinishedAt) <= freshness {

@@ -80,7 +80,7 @@ func (p *Pipeline) asOf(ctx context.Context, r ReportRequest) (asOf, reconciled 
 		if err != nil {
 			return asOf, reconciled, fmt.Errorf("%w; `tieout status` lists the runs", err)
 		}
-		if run.Status == schema.Running {
+		if run.Status.Goes() {
 			return asOf, reconciled, fmt.Errorf("run %d has not finished", r.AsOf)
 		}
 	}
@@ -89,7 +89,7 @@ func (p *Pipeline) asOf(ctx context.Context, r ReportRequest) (asOf, reconciled 
 		return asOf, reconciled, err
 	}
 	for _, run := range runs { // newest first
-		if run.Status == schema.Running || run.Kind.Tells() && run.ID != r.AsOf || r.AsOf != 0 && run.ID > r.AsOf {
+		if run.Status.Goes() || run.Kind.Tells() && run.ID != r.AsOf || r.AsOf != 0 && run.ID > r.AsOf {
 			continue
 		}
 		if asOf.ID == 0 {
@@ -222,16 +222,22 @@ type NightlyResult struct {
 // Nightly is sync, reconcile over the default period, and report. A sync that failed in part is still reconciled and
 // reported: the report then says INCOMPLETE.
 func (p *Pipeline) Nightly(ctx context.Context, formats []string, dir, under string) (NightlyResult, error) {
-	var result NightlyResult
-	var err error
-	if result.ReadResult, err = p.Sync(ctx); err != nil {
-		return result, err
+	read, err := p.Sync(ctx)
+	if err != nil {
+		return NightlyResult{ReadResult: read}, err
 	}
+	return p.Rest(ctx, read, formats, dir, under)
+}
+
+// Rest is what a nightly run does after its sync.
+func (p *Pipeline) Rest(ctx context.Context, read ReadResult, formats []string, dir, under string) (NightlyResult, error) {
+	result := NightlyResult{ReadResult: read}
 	if ctx.Err() != nil {
 		return result, context.Cause(ctx)
 	}
 	w := p.DefaultPeriod()
 	var said checked
+	var err error
 	if result.Reconcile, said, err = p.reconcile(ctx, w, true); err != nil {
 		return result, err
 	}

@@ -161,7 +161,7 @@ func (p *Pipeline) recordedReports(ctx context.Context) (recordedReports, error)
 		var record reportRecord
 		if run.Kind == schema.ReportRun && json.Unmarshal([]byte(run.Parameters), &record) == nil {
 			r.manifests[record.Manifest] = true
-			r.writing = r.writing || run.Status == schema.Running
+			r.writing = r.writing || run.Status.Goes()
 		}
 	}
 	return r, err

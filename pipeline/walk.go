@@ -12,6 +12,8 @@ import (
 	"hash"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tieout/tieout/extract"
 	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/normalize"
@@ -234,6 +236,9 @@ func (c *collector) pages(ctx context.Context, pages func(func(extract.Page, err
 				return false, err
 			}
 		}
+		if c.p.job != nil && c.stream == schema.Transactions && !c.byID && c.next != "" && c.p.job.pause() {
+			return false, errPaused
+		}
 	}
 	return last, nil
 }
@@ -302,11 +307,7 @@ func (c *collector) commit(ctx context.Context, end *schema.Completeness) error 
 	if err != nil {
 		return fmt.Errorf("store %s (%s, %s): %w", c.stream, c.source.Name, c.window, err)
 	}
-	c.result.EntriesNew += counts.New
-	c.result.EntriesChanged += counts.Changed
-	c.result.EntriesUnchanged += counts.Unchanged
-	c.result.Rejected += counts.Rejected
-	c.result.Vanished += counts.Vanished
+	c.result.count(counts)
 	c.p.Progress(Progress{
 		Run: c.run.ID, Source: c.source.Name, Stream: c.stream, Window: c.window, Pages: c.tally.Pages, Records: c.tally.Records,
 	})
@@ -314,9 +315,26 @@ func (c *collector) commit(ctx context.Context, end *schema.Completeness) error 
 	return nil
 }
 
+// besideEnd lets the job of a unit that is one walk end in the transaction that ends the walk.
+func (c *collector) besideEnd(ctx context.Context) {
+	if job := c.p.job; job != nil && job.end != nil && !c.byID {
+		c.group.Beside = func(tx pgx.Tx, counts ledger.Counts) error {
+			result := *c.result
+			result.count(counts)
+			return job.end(context.WithoutCancel(ctx), tx, result)
+		}
+	}
+}
+
 // end commits what is left with the verdict on the window. A walk that stopped on an error keeps its checkpoint, so that
 // the next run goes on from there.
 func (c *collector) end(ctx context.Context, last bool, err error) error {
+	if errors.Is(err, errPaused) { // nothing is to be said of the window yet
+		if len(c.group.Records) > 0 {
+			err = errors.Join(c.commit(context.WithoutCancel(ctx), nil), err)
+		}
+		return err
+	}
 	verdict, reason := schema.VerdictComplete, ""
 	switch {
 	case err != nil && c.tally.Pages == 0:
@@ -341,6 +359,9 @@ func (c *collector) end(ctx context.Context, last bool, err error) error {
 		c.result.Verdict, c.result.Reason = worse(verdict, schema.VerdictPartial), absentErr.Error() // the window itself may be complete
 		err = errors.Join(err, absentErr)
 	}
+	if err == nil {
+		c.besideEnd(ctx)
+	}
 	// What was read before the error is stored also when the context is done: it is complete pages.
 	if storeErr := c.commit(context.WithoutCancel(ctx), record); storeErr != nil {
 		c.result.Verdict, c.result.Reason = schema.VerdictFailed, storeErr.Error()
@@ -353,8 +374,8 @@ func (c *collector) end(ctx context.Context, last bool, err error) error {
 	return err
 }
 
-// unauthorized says whether the provider refused the credential.
-func unauthorized(err error) bool {
+// Unauthorized says whether the provider refused the credential.
+func Unauthorized(err error) bool {
 	const statusUnauthorized = 401 // RFC 9110; HTTP itself is extract's business
 	var status *transport.StatusError
 	return errors.As(err, &status) && status.Status == statusUnauthorized

@@ -25,11 +25,15 @@ type RunStatus string
 // The statuses. An Interrupted run was killed; what it had committed stays and is part of the chain.
 const (
 	Running     RunStatus = "running"
+	Queued      RunStatus = "queued" // its units wait for workers, or are being worked
 	Complete    RunStatus = "complete"
 	Partial     RunStatus = "partial"
 	FailedRun   RunStatus = "failed"
 	Interrupted RunStatus = "interrupted"
 )
+
+// Goes says whether a run has not ended, as far as it is recorded.
+func (s RunStatus) Goes() bool { return s == Running || s == Queued }
 
 // Run is one recorded execution.
 type Run struct {

@@ -11,25 +11,32 @@ import (
 
 	"github.com/tieout/tieout/pipeline"
 	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/ledger"
 )
 
 func (a *app) backfillCommand() *cobra.Command {
 	var names []string
 	var from, to string
-	var asJSON, dryRun bool
+	var asJSON, dryRun, enqueue bool
 	cmd := &cobra.Command{
 		Use: "backfill --from DATE --to DATE", Short: "Read a range of business dates, both included", Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if from == "" || to == "" {
 				return usageError("backfill needs --from DATE and --to DATE")
 			}
-			use := func(_ Config, p *pipeline.Pipeline) error {
+			if enqueue && dryRun {
+				return usageError("--enqueue and --dry-run exclude each other")
+			}
+			use := func(c Config, p *pipeline.Pipeline) error {
 				w, err := a.backfillRange(from, to, p.Zone)
 				if err != nil {
 					return err
 				}
 				if dryRun {
 					return a.planBackfill(cmd.Context(), p, w, names, asJSON)
+				}
+				if enqueue {
+					return a.queueBackfill(cmd.Context(), c, p, w, asJSON)
 				}
 				result, err := p.Backfill(cmd.Context(), w)
 				a.progress.end()
@@ -39,6 +46,10 @@ func (a *app) backfillCommand() *cobra.Command {
 				if dryRun {
 					return a.readOrEmpty(cmd.Context(), c, use)
 				}
+				if enqueue && !ledger.IsPostgres(c.LedgerPath) {
+					return usageError("--enqueue leaves the work to `tieout worker`, which needs a ledger in PostgreSQL; %s is a file", ledger.Name(c.LedgerPath))
+				}
+				a.shared = enqueue
 				return a.withLedger(cmd.Context(), c, names, use)
 			})
 		},
@@ -46,6 +57,7 @@ func (a *app) backfillCommand() *cobra.Command {
 	dateFlags(cmd, &from, &to)
 	cmd.Flags().StringArrayVar(&names, "source", nil, "read only the source `NAME` (may be repeated)")
 	cmd.Flags().BoolVar(&dryRun, "dry-run", false, "say what would be asked for, how many requests that takes and how long, and ask for nothing")
+	cmd.Flags().BoolVar(&enqueue, "enqueue", false, "leave the work to the processes of `tieout worker`, of a ledger in PostgreSQL, and do not wait for them")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print one JSON object")
 	return cmd
 }

@@ -41,6 +41,7 @@ type Config struct {
 	Fundings   []string       // glob patterns for filepath.Glob
 	Checks     ChecksConfig
 	Schedule   ScheduleConfig
+	Queue      QueueConfig
 	Notify     NotifyConfig
 	Metrics    string // a file for the textfile collector of Prometheus' node exporter; empty: none
 }
@@ -88,14 +89,22 @@ type ScheduleConfig struct {
 	Jitter  time.Duration // each night begins up to this much later
 }
 
+// QueueConfig says how `serve` and `worker` share the work on ledgers in PostgreSQL.
+type QueueConfig struct {
+	Schema string        // of the database, in which jobs are
+	Rescue time.Duration // after which the job of a worker that is gone is taken up by another
+	Poll   time.Duration // from one look at what is due to the next
+}
+
 // configKeys lists every key that a configuration may have, by the mapping it stands in. A check has the keys under its
 // code and those of every check.
 var configKeys = map[string][]string{
-	"":         {"entity", "timezone", "ledger", "reports", "sources", "fundings", "checks", "schedule", "notify", "metrics", "entities", "name"},
+	"":         {"entity", "timezone", "ledger", "reports", "sources", "fundings", "checks", "schedule", "queue", "notify", "metrics", "entities", "name"},
 	"reports":  {"dir", "formats", "age_buckets"},
 	"source":   {"name", "provider", "base_url", "credential", "page_size", "requests_per_second", "max_requests", "max_minutes", "lookback_days", "start_date", "account_id", "user_id", "api_version", "legal_entity", "categories", "balance_unit"},
 	"secret":   {"env", "file"},
 	"schedule": {"nightly", "jitter"},
+	"queue":    {"schema", "rescue", "poll"},
 	"notify":   {"severity", "silence_hours", "webhook", "mail"},
 	"webhook":  {"url", "secret"},
 	"mail":     {"server", "from", "to", "user", "password", "attach", "ca_file"},
@@ -389,6 +398,8 @@ func (r *configReader) config(root *yaml.Node, cfg *Config) {
 	cfg.Schedule.Nightly = "0 7 * * *"
 	cfg.Schedule.Cron, _ = schedule.ParseCron(cfg.Schedule.Nightly)
 
+	cfg.Queue = QueueConfig{Schema: ledger.QueueSchema, Rescue: 5 * time.Minute, Poll: 15 * time.Second}
+
 	keys := r.mapping(root, "", "the configuration")
 	if keys == nil {
 		return
@@ -428,6 +439,9 @@ func (r *configReader) config(root *yaml.Node, cfg *Config) {
 	}
 	if n := keys["schedule"]; n != nil && !isNull(n) {
 		r.schedule(n, cfg)
+	}
+	if n := keys["queue"]; n != nil && !isNull(n) {
+		r.queue(n, cfg)
 	}
 	if n := keys["notify"]; n != nil && !isNull(n) {
 		r.notify(n, cfg)
@@ -616,6 +630,33 @@ func (r *configReader) schedule(n *yaml.Node, cfg *Config) {
 			}
 		}
 	}
+}
+
+func (r *configReader) queue(n *yaml.Node, cfg *Config) {
+	keys := r.mapping(n, "queue", "queue")
+	if n := keys["schema"]; n != nil {
+		if s, ok := r.text(n, "queue.schema"); ok {
+			if err := ledger.CheckSchema(s); err != nil {
+				r.problem(n, "queue.schema %v", err)
+			}
+			cfg.Queue.Schema = s
+		}
+	}
+	length := func(key string, least, most time.Duration, into *time.Duration) {
+		n := keys[key]
+		if n == nil {
+			return
+		}
+		if s, ok := r.text(n, "queue."+key); ok {
+			d, err := time.ParseDuration(s)
+			if err != nil || d < least || d > most {
+				r.problem(n, "queue.%s must be a length of time from %s to %s, such as %s", key, least, most, *into)
+			}
+			*into = d
+		}
+	}
+	length("rescue", 5*time.Second, time.Hour, &cfg.Queue.Rescue)
+	length("poll", time.Second, time.Hour, &cfg.Queue.Poll)
 }
 
 func (r *configReader) notify(n *yaml.Node, cfg *Config) {

@@ -21,6 +21,7 @@ import (
 	"github.com/tieout/tieout/extract/all"
 	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/pipeline"
+	"github.com/tieout/tieout/pipeline/queue"
 )
 
 // version is set by the linker.
@@ -75,9 +76,11 @@ type app struct {
 	paces           map[string]*transport.Pace // by credential
 	tune            func(*all.Config)          // for tests: another way to the issuers, and no waiting
 	quiet, readOnly bool
-	ended           func() bool            // who is stopped from now on is not told so
-	migrations      fs.FS                  // for tests: of another version of the program
-	memory          map[string]*remembered // by ledger
+	queues          map[string]*queue.Queue // of the ledgers in PostgreSQL, by path
+	shared          bool                    // the ledgers are in PostgreSQL, and other processes write to them as well
+	ended           func() bool             // who is stopped from now on is not told so
+	migrations      fs.FS                   // for tests: of another version of the program
+	memory          map[string]*remembered  // by ledger
 	// job is the work of a night, for tests; nil: Pipeline.Nightly.
 	job func(context.Context, *pipeline.Pipeline) (pipeline.NightlyResult, error)
 
@@ -162,7 +165,7 @@ func (a *app) root() (root *cobra.Command, reached *bool) {
 	flags.BoolVar(&a.quiet, "quiet", false, "log errors only")
 	root.AddCommand(
 		a.demoCommand(), a.initCommand(), a.checkCommand(), a.syncCommand(), a.backfillCommand(), a.reconcileCommand(),
-		a.reportCommand(), a.nightlyCommand(), a.serveCommand(), a.statusCommand(), a.findingsCommand(), a.fundingsCommand(), a.coverageCommand(), a.changesCommand(),
+		a.reportCommand(), a.nightlyCommand(), a.serveCommand(), a.workerCommand(), a.statusCommand(), a.findingsCommand(), a.fundingsCommand(), a.coverageCommand(), a.changesCommand(),
 		a.backupCommand(), a.restoreCommand(), a.migrateCommand(),
 		a.verifyCommand(), a.sandboxCommand(), a.versionCommand(),
 	)

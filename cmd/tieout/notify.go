@@ -80,13 +80,19 @@ func (c NotifyConfig) channels() (all []channel) {
 
 // nightly runs a night and tells of it; before it, of silence: the night may not end for hours.
 func (a *app) nightly(ctx context.Context, c Config, p *pipeline.Pipeline, out string) (pipeline.NightlyResult, error) {
-	a.tellSilence(ctx, c, p)
 	job := a.job
 	if job == nil {
 		job = func(ctx context.Context, p *pipeline.Pipeline) (pipeline.NightlyResult, error) {
 			return p.Nightly(ctx, c.Reports.Formats, out, c.Reports.Dir)
 		}
 	}
+	return a.andTell(ctx, c, p, job)
+}
+
+func (a *app) andTell(ctx context.Context, c Config, p *pipeline.Pipeline,
+	job func(context.Context, *pipeline.Pipeline) (pipeline.NightlyResult, error),
+) (pipeline.NightlyResult, error) {
+	a.tellSilence(ctx, c, p)
 	result, err := job(ctx, p)
 	if ctx.Err() == nil { // whoever stopped it knows
 		a.tell(ctx, c, p, result, err)

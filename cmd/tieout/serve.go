@@ -28,6 +28,9 @@ func (a *app) serveCommand() *cobra.Command {
 				return err
 			}
 			a.letTimePass()
+			if files, served := apart(entities); len(served) > 0 {
+				return a.plan(cmd.Context(), files, served)
+			}
 			clock := newClock(entities)
 			defer clock.Stop()
 			return a.serve(cmd.Context(), entities, clock)
@@ -119,7 +122,12 @@ type announced struct {
 
 // lookIn runs the night of an entity if one is due. A night that failed is logged and tried again.
 func (a *app) lookIn(ctx context.Context, c Config, said *announced) error {
-	next, quiet, err := a.nextNight(ctx, c)
+	working, err := a.tend(ctx, c)
+	var next schedule.Night
+	var quiet bool
+	if err == nil {
+		next, quiet, err = a.nextNight(ctx, c)
+	}
 	switch {
 	case ctx.Err() != nil:
 		return nil
@@ -129,8 +137,8 @@ func (a *app) lookIn(ctx context.Context, c Config, said *announced) error {
 	case err != nil:
 		a.cannotRun(ctx, c, said, err)
 		return nil
-	case next.At.After(a.now()):
-		if !next.At.Equal(said.next) {
+	case next.At.After(a.now()) || working:
+		if !next.At.Equal(said.next) && !working {
 			said.next = next.At
 			a.log.Info("next night", "tick", next.Tick, "at", next.At, "tries", next.Tries)
 		}
@@ -141,7 +149,11 @@ func (a *app) lookIn(ctx context.Context, c Config, said *announced) error {
 		}
 		return nil
 	}
-	began, err := a.night(ctx, c)
+	night := a.night
+	if a.shared {
+		night = a.queueNight
+	}
+	began, err := night(ctx, c)
 	switch {
 	case ctx.Err() != nil && err != nil:
 		return interrupted(ctx, err)

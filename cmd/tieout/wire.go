@@ -35,7 +35,7 @@ func (a *app) withLedger(ctx context.Context, c Config, names []string, use func
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	return a.open(ctx, c, ledger.Config{Path: c.LedgerPath, Now: a.now}, names, func(c Config, p *pipeline.Pipeline) error {
+	return a.open(ctx, c, ledger.Config{Path: c.LedgerPath, Now: a.now, Shared: a.shared}, names, func(c Config, p *pipeline.Pipeline) error {
 		err := use(c, p)
 		// A run that was stopped is told of too, and one that cannot be told of is no failed run.
 		if c.Metrics != "" {
@@ -51,6 +51,9 @@ func (a *app) withLedger(ctx context.Context, c Config, names []string, use func
 func (a *app) lock(c Config) (*ledger.FileLock, error) {
 	if err := a.mayWrite(); err != nil {
 		return nil, err
+	}
+	if a.shared {
+		return ledger.LockShared(c.LedgerPath, a.now())
 	}
 	return ledger.Lock(c.LedgerPath, a.now())
 }
@@ -110,22 +113,11 @@ func (a *app) on(c Config, l *ledger.Ledger, names []string, use func(Config, *p
 // pipeline wires the configured sources to their extractors and normalizers.
 func (a *app) newPipeline(c Config, l *ledger.Ledger) (*pipeline.Pipeline, error) {
 	var sources []pipeline.Source
-	if a.paces == nil {
-		a.paces = map[string]*transport.Pace{}
-	}
-	// Sources of one credential share its quota: the slowest says how fast.
-	credential := func(s SourceConfig) string {
-		return strings.Join([]string{string(s.Provider), s.BaseURL, s.Credential.Reveal()}, "\x1f")
+	if a.queues == nil { // else it is done, for all entities at once
+		a.makePaces(c)
 	}
 	for _, s := range c.Sources {
-		if pace := a.paces[credential(s)]; pace != nil {
-			pace.AtMost(s.RequestsPerSecond)
-			continue
-		}
-		a.paces[credential(s)] = transport.NewPace(s.RequestsPerSecond)
-	}
-	for _, s := range c.Sources {
-		source, err := a.source(c, s, a.paces[credential(s)])
+		source, err := a.source(c, s, a.paces[s.quota()])
 		if err != nil {
 			return nil, fmt.Errorf("source %s: %w", s.Name, err)
 		}
@@ -139,6 +131,25 @@ func (a *app) newPipeline(c Config, l *ledger.Ledger) (*pipeline.Pipeline, error
 		},
 		Now: a.now, Elapsed: a.elapsed, Parameters: parameters(c), AgeBuckets: c.Reports.Ages, Fundings: c.Fundings, Progress: a.logProgress,
 	})
+}
+
+// quota tells credentials apart: sources of one share what it may ask.
+func (s SourceConfig) quota() string {
+	return strings.Join([]string{string(s.Provider), s.BaseURL, s.Credential.Reveal()}, "\x1f")
+}
+
+// makePaces makes the paces of the credentials of a configuration. The slowest source of one says how fast.
+func (a *app) makePaces(c Config) {
+	if a.paces == nil {
+		a.paces = map[string]*transport.Pace{}
+	}
+	for _, s := range c.Sources {
+		if pace := a.paces[s.quota()]; pace != nil {
+			pace.AtMost(s.RequestsPerSecond)
+			continue
+		}
+		a.paces[s.quota()] = transport.NewPace(s.RequestsPerSecond)
+	}
 }
 
 func (a *app) source(c Config, s SourceConfig, pace *transport.Pace) (pipeline.Source, error) {

@@ -116,18 +116,36 @@ func (c *Client) spend() error {
 type Pace struct {
 	limiter    *rate.Limiter
 	configured rate.Limit
+	turn       func(ctx context.Context, every time.Duration) (wait time.Duration, err error)
 }
 
 // NewPace allows so many requests a second, one at a time: with a burst, the first minute could hold more requests than the
 // quota allows.
 func NewPace(requestsPerSecond float64) *Pace {
-	return &Pace{rate.NewLimiter(rate.Limit(requestsPerSecond), 1), rate.Limit(requestsPerSecond)}
+	return &Pace{limiter: rate.NewLimiter(rate.Limit(requestsPerSecond), 1), configured: rate.Limit(requestsPerSecond)}
 }
 
 // AtMost slows a pace down to so many requests a second, where it is faster. It is for the time before anybody asks with it.
 func (p *Pace) AtMost(requestsPerSecond float64) {
 	p.configured = min(p.configured, rate.Limit(requestsPerSecond))
 	p.limiter.SetLimit(min(p.limiter.Limit(), p.configured))
+}
+
+// Share has each request also take a turn among those of other processes that ask with the credential: turn says how long it is
+// until the next, with so much time from one to another. It is for the time before anybody asks.
+func (p *Pace) Share(turn func(ctx context.Context, every time.Duration) (wait time.Duration, err error)) {
+	p.turn = turn
+}
+
+// next is how long it is until the next request may be sent. What was not waited for is given back by cancel.
+func (p *Pace) next(ctx context.Context) (wait time.Duration, cancel func(), err error) {
+	reservation := p.limiter.Reserve()
+	wait = reservation.Delay()
+	if p.turn == nil {
+		return wait, reservation.Cancel, nil
+	}
+	among, err := p.turn(ctx, time.Duration(float64(time.Second)/float64(p.limiter.Limit())))
+	return max(wait, among), reservation.Cancel, err
 }
 
 // PerSecond is how many requests a second it allows where no provider has refused one.
@@ -353,14 +371,15 @@ func (s *Session) attempt(ctx context.Context, path string, query url.Values, ch
 	if err := c.spend(); err != nil {
 		return Answer{}, err
 	}
-	reservation := c.pace.limiter.Reserve()
-	if wait := reservation.Delay(); wait > 0 {
-		if err := c.wait(ctx, wait); err != nil {
-			reservation.Cancel()
-			return Answer{}, err
-		}
+	wait, cancel, err := c.pace.next(ctx)
+	if err == nil && wait > 0 {
+		err = c.wait(ctx, wait)
 	}
-	ctx, cancel := context.WithTimeoutCause(context.WithoutCancel(ctx), c.timeout, errSlow)
+	if err != nil {
+		cancel()
+		return Answer{}, err
+	}
+	ctx, cancel = context.WithTimeoutCause(context.WithoutCancel(ctx), c.timeout, errSlow)
 	defer cancel()
 	target := c.base.Scheme + "://" + c.base.Host + c.base.EscapedPath() + path
 	if len(query) > 0 {
@@ -436,6 +455,15 @@ func (c *Client) connection(ctx context.Context, err error) error {
 type permanentError struct{ error }
 
 func (e *permanentError) Unwrap() error { return e.error }
+
+// Later says whether what ended with an error may succeed later, and when: what the provider refused for good does not, nor does
+// what a run may not take. wait is what the provider asked for; 0: it does not say.
+func Later(err error) (wait time.Duration, again bool) {
+	if status, ok := errors.AsType[*StatusError](err); ok {
+		wait = status.RetryAfter
+	}
+	return wait, !errors.Is(err, ErrSpent) && retryable(err)
+}
 
 func retryable(err error) bool {
 	var (

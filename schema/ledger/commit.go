@@ -12,6 +12,8 @@ import (
 	"slices"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tieout/tieout/schema"
 )
 
@@ -24,10 +26,11 @@ type Group struct {
 	Stream       schema.Stream
 	Records      []schema.Record // evidence, as received after redaction
 	Batch        schema.Batch
-	Absent       []schema.Absence     // entries that a walk over their window no longer met; those that are absent already are left alone
-	ByID         bool                 // the records were asked for by id, so they are not part of a walk over a window
-	Completeness *schema.Completeness // what the walk over a window came to; nil while it goes on
-	Checkpoint   *Checkpoint          // where the walk goes on; with nil and a Completeness the walk has ended
+	Absent       []schema.Absence           // entries that a walk over their window no longer met; those that are absent already are left alone
+	ByID         bool                       // the records were asked for by id, so they are not part of a walk over a window
+	Completeness *schema.Completeness       // what the walk over a window came to; nil while it goes on
+	Checkpoint   *Checkpoint                // where the walk goes on; with nil and a Completeness the walk has ended
+	Beside       func(pgx.Tx, Counts) error // what else happens in the transaction, of a ledger in PostgreSQL; nil: nothing
 }
 
 // Counts says what a commit did to entries. Vanished are those that became absent with it.
@@ -62,6 +65,7 @@ func (l *Ledger) Commit(ctx context.Context, g Group) (Counts, error) {
 			func() error { return t.rejects(ctx, g, ids) },
 			func() error { return t.notes(ctx, g, ids) },
 			func() error { return t.walk(ctx, g) },
+			func() error { return t.besideOf(g, counts) },
 		} {
 			if err := step(); err != nil {
 				return err
@@ -73,6 +77,13 @@ func (l *Ledger) Commit(ctx context.Context, g Group) (Counts, error) {
 		return Counts{}, fmt.Errorf("store %s (%s): %w", g.Stream, g.Source, err)
 	}
 	return counts, nil
+}
+
+func (t *tx) besideOf(g Group, counts Counts) error {
+	if g.Beside == nil {
+		return nil
+	}
+	return t.beside(func(outer pgx.Tx) error { return g.Beside(outer, counts) })
 }
 
 // identity is the provider's id or, where a record has none, a hash of its payload.

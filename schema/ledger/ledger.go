@@ -32,6 +32,7 @@ import (
 type Config struct {
 	Path     string           // a SQLite file, or postgres://USER@HOST/DATABASE
 	ReadOnly bool             // nothing is written, not even a migration; the file must exist
+	Shared   bool             // other processes write to it as well, by LockShared; in PostgreSQL only
 	Now      func() time.Time // the recorded clock; required
 	// Migrations are those of this program where it is nil. Others are for tests, of a ledger of another version.
 	Migrations fs.FS
@@ -62,7 +63,7 @@ type Ledger struct {
 	files fs.FS // the migrations
 	disk  disk
 
-	postgres bool
+	postgres, shared bool
 
 	version, newest int // of the tables, as they are and as this program has them, where it was opened for reading
 	older           bool

@@ -23,7 +23,7 @@ var ErrLocked = errors.New("another process is writing to it")
 // one lock, however its path is spelled.
 func Lock(path string, at time.Time) (*FileLock, error) {
 	if IsPostgres(path) {
-		held, err := lockPostgres(path, at)
+		held, err := lockPostgres(path, at, "")
 		if err != nil {
 			return nil, fmt.Errorf("lock ledger (%s): %w", Name(path), err)
 		}

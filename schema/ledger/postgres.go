@@ -52,6 +52,15 @@ func Place(path string) string {
 	return strings.Join([]string{address.Host, settings.Get("host"), address.Path, settings.Get("search_path")}, " ")
 }
 
+// Database is which database an address names: ledgers of one database, in schemas of their own, are the same in it.
+func Database(path string) string {
+	config, err := pgx.ParseConfig(path)
+	if err != nil {
+		return Name(path)
+	}
+	return fmt.Sprintf("%s:%d/%s", config.Host, config.Port, config.Database)
+}
+
 // CheckAddress says whether the address of a ledger in PostgreSQL can be understood.
 func CheckAddress(path string) error {
 	if _, err := pgx.ParseConfig(path); err != nil {
@@ -67,7 +76,7 @@ var errAddress = errors.New("the address of the ledger cannot be read: it is pos
 	"and sslmode or search_path behind a question mark")
 
 func openPostgres(ctx context.Context, c Config) (l *Ledger, err error) {
-	l = &Ledger{now: c.Now, path: c.Path, files: c.Migrations, older: c.older, postgres: true}
+	l = &Ledger{now: c.Now, path: c.Path, files: c.Migrations, older: c.older, postgres: true, shared: c.Shared}
 	if l.files == nil {
 		if l.files, err = migrations.Postgres(); err != nil {
 			return nil, err
@@ -197,6 +206,33 @@ func (t *tx) copySome(ctx context.Context, into table, args []any) error {
 	})
 }
 
+// beside does something else in the same transaction, which commits both or none. It is PostgreSQL's only.
+func (t *tx) beside(do func(pgx.Tx) error) error {
+	if t.server == nil {
+		return errors.New("only a ledger in PostgreSQL has something beside it")
+	}
+	return t.server.Raw(func(c any) error {
+		conn, ok := c.(*stdlib.Conn)
+		if !ok {
+			return fmt.Errorf("the driver's %T cannot be shared", c)
+		}
+		return do(within{conn.Conn()})
+	})
+}
+
+type pgxConn = pgx.Conn
+
+// within is the transaction that a connection is in, for those who take one of pgx. Its beginning and end are the ledger's.
+type within struct{ *pgxConn }
+
+var errWithin = errors.New("the transaction is the ledger's: it is neither begun nor ended by others")
+
+func (within) Begin(context.Context) (pgx.Tx, error) { return nil, errWithin }
+func (within) Commit(context.Context) error          { return errWithin }
+func (within) Rollback(context.Context) error        { return errWithin }
+func (within) LargeObjects() pgx.LargeObjects        { return pgx.LargeObjects{} }
+func (w within) Conn() *pgx.Conn                     { return w.pgxConn }
+
 // snapshot is a transaction in which every statement reads the ledger as it was at the first. A transaction of SQLite is one.
 func (l *Ledger) snapshot() *sql.TxOptions {
 	if l.postgres {
@@ -205,8 +241,17 @@ func (l *Ledger) snapshot() *sql.TxOptions {
 	return &sql.TxOptions{ReadOnly: true}
 }
 
+// LockShared takes the right to write to a ledger in PostgreSQL beside others who take it so; Lock keeps them all out, and they it.
+func LockShared(path string, at time.Time) (*FileLock, error) {
+	held, err := lockPostgres(path, at, "_shared")
+	if err != nil {
+		return nil, fmt.Errorf("lock ledger (%s): %w", Name(path), err)
+	}
+	return held, nil
+}
+
 // lockPostgres is Lock of a ledger in PostgreSQL. The server gives the lock back when the connection ends.
-func lockPostgres(path string, at time.Time) (_ *FileLock, err error) {
+func lockPostgres(path string, at time.Time, kind string) (_ *FileLock, err error) {
 	ctx := context.Background()
 	db, err := connectPostgres(path, 1, fmt.Sprintf("tieout "+noteForm, os.Getpid(), at.UTC().Format(time.RFC3339)), "")
 	if err != nil {
@@ -222,7 +267,7 @@ func lockPostgres(path string, at time.Time) (_ *FileLock, err error) {
 		return nil, explain(path, err)
 	}
 	var got bool
-	if err := session.GetContext(ctx, &got, `SELECT pg_try_advisory_lock(`+writerLock+`)`); err != nil {
+	if err := session.GetContext(ctx, &got, `SELECT pg_try_advisory_lock`+kind+`(`+writerLock+`)`); err != nil {
 		return nil, errors.Join(explain(path, err), session.Close())
 	}
 	if !got {
@@ -233,7 +278,7 @@ func lockPostgres(path string, at time.Time) (_ *FileLock, err error) {
 		return nil, errors.Join(fmt.Errorf("%w (%s): wait for it to end", ErrLocked, strings.TrimPrefix(owner, "tieout ")), err, session.Close())
 	}
 	return &FileLock{func() error {
-		_, err := session.ExecContext(ctx, `SELECT pg_advisory_unlock(`+writerLock+`)`) // the end of the connection takes a moment
+		_, err := session.ExecContext(ctx, `SELECT pg_advisory_unlock`+kind+`(`+writerLock+`)`) // the end of the connection takes a moment
 		return errors.Join(err, session.Close(), db.Close())
 	}}, nil
 }

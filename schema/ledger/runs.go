@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/jackc/pgx/v5"
+
 	"github.com/tieout/tieout/schema"
 )
 
@@ -52,7 +54,8 @@ func (t *tx) runEvent(ctx context.Context, r schema.Run) error {
 }
 
 // StartRun records a run as running and gives it its ID. Runs still marked running belong to a process that died: they are
-// marked interrupted first. The caller holds the ledger's lock.
+// marked interrupted first. The caller holds the
+// ledger's lock; where that is shared (Config.Shared), only a run of the same kind is known to be dead.
 func (l *Ledger) StartRun(ctx context.Context, r schema.Run) (schema.Run, error) {
 	if l.write == nil {
 		return r, fmt.Errorf("start %s: the ledger is open for reading only", r.Kind)
@@ -63,16 +66,43 @@ func (l *Ledger) StartRun(ctx context.Context, r schema.Run) (schema.Run, error)
 	}
 	for _, d := range dead {
 		run := d.run()
+		if l.shared && run.Kind != r.Kind {
+			continue // it may be alive in another process; of one kind there is one at a time
+		}
 		run.Status, run.Error = schema.Interrupted, "the process ended before the run did"
 		if err := l.commit(ctx, run.ID, "interrupt", func(t *tx) error { return t.runEvent(ctx, run) }); err != nil {
 			return r, fmt.Errorf("mark run %d as interrupted: %w", run.ID, err)
 		}
 	}
-	if err := l.write.GetContext(ctx, &r.ID, `SELECT COALESCE(MAX(run_id), 0) + 1 FROM run_events`); err != nil {
-		return r, fmt.Errorf("number the run: %w", err)
-	}
 	r.Status = schema.Running
-	return r, l.commit(ctx, r.ID, "start", func(t *tx) error { return t.runEvent(ctx, r) })
+	err := l.commit(ctx, 0, "start", func(t *tx) error { return t.start(ctx, &r) })
+	return r, err
+}
+
+// start numbers a run and records it: no other process can begin one before this transaction has ended.
+func (t *tx) start(ctx context.Context, r *schema.Run) error {
+	if err := t.GetContext(ctx, &r.ID, `SELECT COALESCE(MAX(run_id), 0) + 1 FROM run_events`); err != nil {
+		return fmt.Errorf("number the run: %w", err)
+	}
+	t.run = r.ID
+	return t.runEvent(ctx, *r)
+}
+
+// QueueRun records a run whose units are left to workers, together with what brings them to these.
+func (l *Ledger) QueueRun(ctx context.Context, r schema.Run, bring func(context.Context, schema.Run, pgx.Tx) error) (schema.Run, error) {
+	r.Status = schema.Queued
+	err := l.commit(ctx, 0, "start", func(t *tx) error {
+		if err := t.start(ctx, &r); err != nil {
+			return err
+		}
+		return t.beside(func(outer pgx.Tx) error { return bring(ctx, r, outer) })
+	})
+	return r, err
+}
+
+// QueuedRuns lists the runs that are left to workers and have not ended, oldest first.
+func (l *Ledger) QueuedRuns(ctx context.Context) ([]schema.Run, error) {
+	return l.runs(ctx, latestRuns+` AND e.status = ? ORDER BY e.run_id`, string(schema.Queued))
 }
 
 // FinishRun records how a run ended and returns it with the root of the chain after it. The first run that stored rows also

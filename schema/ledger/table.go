@@ -109,6 +109,7 @@ type tx struct {
 	prepared map[string]*sql.Stmt // by their text
 	first    *firstLoad           // nil: all indexes are there
 	server   *sqlx.Conn           // that of the transaction in PostgreSQL; nil: SQLite
+	run      int64                // of the commit
 }
 
 // Statements are bounded in parameters: SQLite takes 32,766, and long statements gain nothing.
@@ -299,7 +300,7 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 	if err != nil {
 		return fmt.Errorf("begin %s: %w", kind, explain(l.path, err))
 	}
-	t := &tx{Tx: inner, sum: sha256.New(), digest: parts{}, last: map[string]int64{}, prepared: map[string]*sql.Stmt{}, first: l.first}
+	t := &tx{Tx: inner, sum: sha256.New(), digest: parts{}, last: map[string]int64{}, prepared: map[string]*sql.Stmt{}, first: l.first, run: run}
 	defer func() {
 		if err != nil {
 			_ = inner.Rollback() // the error that led here says more
@@ -334,9 +335,9 @@ func (l *Ledger) commit(ctx context.Context, run int64, kind string, do func(*tx
 		return err
 	}
 	digest, counts := t.digest.sum()
-	root := rootOf(t.prev, t.seq, run, kind, counts, digest)
+	root := rootOf(t.prev, t.seq, t.run, kind, counts, digest)
 	if _, err = t.ExecContext(ctx, t.Rebind(`INSERT INTO commits (seq, run_id, kind, counts, digest, root) VALUES (?, ?, ?, ?, ?, ?)`),
-		t.seq, run, kind, counts, digest, root); err != nil {
+		t.seq, t.run, kind, counts, digest, root); err != nil {
 		return fmt.Errorf("append to chain: %w", err)
 	}
 	if err = inner.Commit(); err != nil {

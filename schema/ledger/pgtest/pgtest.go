@@ -123,3 +123,12 @@ func (s *Server) Restart() error {
 func (s *Server) Stop() error {
 	return errors.Join(s.run("pg_ctl", "--wait", "--silent", "--pgdata="+s.data(), "--mode=immediate", "stop"), os.RemoveAll(s.dir))
 }
+
+// Ask runs a query and gives what psql prints of it, without names and padding.
+func (s *Server) Ask(query string) (string, error) {
+	words := slices.Concat(s.runAs, []string{filepath.Join(s.programs, "psql"), "--no-psqlrc", "--tuples-only", "--no-align", "--host=" + s.dir, "--username=postgres", "--command=" + query})
+	cmd := exec.Command(words[0], words[1:]...) //nolint:gosec,noctx // a program of PostgreSQL's, which a test waits for
+	cmd.Dir = s.dir
+	out, err := cmd.Output()
+	return string(bytes.TrimSpace(out)), err
+}
