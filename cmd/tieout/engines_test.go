@@ -15,9 +15,9 @@ import (
 )
 
 // postgres starts a server, or skips the test where there is none to start.
-func postgres(t *testing.T) *pgtest.Server {
+func postgres(t *testing.T, settings ...string) *pgtest.Server {
 	t.Helper()
-	server, err := pgtest.Start()
+	server, err := pgtest.Start(settings...)
 	if errors.Is(err, pgtest.ErrAbsent) {
 		t.Skip(err)
 	}

@@ -2,11 +2,14 @@ package main
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
+	"log/slog"
+	"os"
 	"slices"
 	"time"
 
@@ -123,7 +126,7 @@ func (a *app) openQueue(ctx context.Context, entities []Config, names map[string
 	config := queue.Config{
 		Pool: pool, Schema: first.Queue.Schema, Rescue: first.Queue.Rescue, Poll: first.Queue.Poll, Elapsed: a.elapsed,
 		Queue: func(of, source string) string { return sources[of][source] },
-		River: river.Config{Logger: a.log},
+		River: river.Config{ID: processName(), Logger: slog.New(warnings{a.log.Handler()})},
 	}
 	for _, c := range entities {
 		of := ledger.Place(c.LedgerPath)
@@ -149,6 +152,24 @@ func (a *app) openQueue(ctx context.Context, entities []Config, names map[string
 	}
 	return q, nil
 }
+
+// processName tells a process from any other, now or later.
+func processName() string {
+	host, _ := os.Hostname() // only to find it
+	return fmt.Sprintf("%.40s_%d_%s", host, os.Getpid(), rand.Text())
+}
+
+// warnings leaves out what River says in passing.
+type warnings struct{ slog.Handler }
+
+func (w warnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && w.Handler.Enabled(ctx, level)
+}
+
+func (w warnings) WithAttrs(attrs []slog.Attr) slog.Handler {
+	return warnings{w.Handler.WithAttrs(attrs)}
+}
+func (w warnings) WithGroup(name string) slog.Handler { return warnings{w.Handler.WithGroup(name)} }
 
 // work has a process do what there is to do.
 func (a *app) work(q *queue.Config, entities []Config) {

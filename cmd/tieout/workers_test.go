@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -18,6 +19,7 @@ import (
 
 	"github.com/tieout/tieout/extract/sandbox"
 	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/ledger/pgtest"
 )
 
 // pacing counts requests, by credential.
@@ -77,88 +79,172 @@ func (a *pacing) held(t *testing.T, rate float64, processes int) {
 	}
 }
 
-func TestWorkers(t *testing.T) {
-	server := postgres(t)
-	address, err := server.Ledger("shared")
-	if err != nil {
-		t.Fatal(err)
-	}
-	const rate = 40
-	binary := buildBinary(t)
-	requests := &pacing{at: map[string][]time.Time{}, on: map[int]chan struct{}{}}
-	s := newSite(t, sandbox.Config{Seed: 5, Transactions: 1500}, requests.wrap)
-	path := filepath.Join(s.dir, "tieout.yaml")
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.must(t, "nightly")
-	backfill := []string{"backfill", "--from", "2026-01-01", "--to", "2026-08-31"}
-	s.must(t, backfill...)
-	s.must(t, "reconcile")
-	want := map[string]string{"findings": s.must(t, "findings", "list"), "coverage": s.must(t, "coverage")}
-	want["ledger"] = string(s.ledgerRows(t))
-	alone := requests.total
+// crew is a ledger in PostgreSQL that several processes work on.
+type crew struct {
+	*site
 
-	shared := strings.ReplaceAll(strings.Replace(string(text), "ledger: tieout.db", "queue: {rescue: 5s, poll: 1s}\nledger: '"+address+"'", 1), "requests_per_second: 1000", "requests_per_second: "+strconv.Itoa(rate)+"\n    page_size: 20")
-	if err := os.WriteFile(path, []byte(shared), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	requests.mutex.Lock()
-	requests.at, requests.total = map[string][]time.Time{}, 0
-	requests.mutex.Unlock()
-	var all []*process
-	start := func(args ...string) *process {
-		p := s.process(t, binary, args...)
-		if err := p.Start(); err != nil {
-			t.Fatal(err)
-		}
-		all = append(all, p)
-		return p
-	}
-	defer func() {
-		for _, p := range all {
+	binary   string
+	server   *pgtest.Server
+	requests *pacing
+	all      []*process
+}
+
+// newCrew has a site whose ledger is a file, until share moves it.
+func newCrew(t *testing.T, world sandbox.Config) *crew {
+	t.Helper()
+	c := &crew{server: postgres(t, "synchronous_commit=on", "full_page_writes=on"), binary: buildBinary(t), requests: &pacing{at: map[string][]time.Time{}, on: map[int]chan struct{}{}}}
+	c.site = newSite(t, world, c.requests.wrap)
+	t.Cleanup(func() {
+		for _, p := range c.all {
 			_ = p.Process.Kill()
 			_ = p.Wait()
-			t.Logf("%v:\n%s", p.Args[len(p.Args)-1:], p.stderr.String())
-		}
-	}()
-	s.must(t, append(backfill, "--enqueue")...)
-	start("serve")
-	start("serve")
-	for range 3 {
-		start("worker")
-	}
-	began := time.Now()
-	ended := func() bool {
-		var status struct {
-			Runs []struct {
-				Kind   schema.RunKind
-				Status schema.RunStatus
+			if t.Failed() {
+				t.Logf("%s (%d):\n%s", p.Args[len(p.Args)-1], p.Process.Pid, p.stderr.String())
 			}
 		}
-		_, stdout, _ := s.run(t, "status", "--json")
-		if json.Unmarshal([]byte(stdout), &status) != nil {
-			return false
-		}
-		kinds := map[schema.RunKind]schema.RunStatus{}
-		for _, r := range status.Runs {
-			kinds[r.Kind] = r.Status
-		}
-		t.Log(kinds, requests.total, time.Since(began).Round(time.Second))
-		return kinds[schema.BackfillRun] == schema.Complete && kinds[schema.ReportRun] == schema.Complete
+	})
+	return c
+}
+
+// share has the next commands work on a ledger in PostgreSQL, with a shared quota that counts.
+func (c *crew) share(t *testing.T, rate int) {
+	t.Helper()
+	address, err := c.server.Ledger("shared")
+	if err != nil {
+		t.Fatal(err)
 	}
-	for !ended() {
-		if time.Since(began) > 2*time.Minute {
-			t.Fatal("it did not end")
-		}
-		time.Sleep(2 * time.Second)
+	c.edit(t, "ledger: tieout.db", "queue: {rescue: 5s, poll: 1s}\nreports: {dir: shared}\nledger: '"+address+"'")
+	for range schema.Providers() {
+		c.edit(t, "requests_per_second: 1000", "requests_per_second: "+strconv.Itoa(rate))
 	}
-	requests.held(t, rate, 5)
-	s.must(t, "verify")
-	fmt.Println(alone, requests.total)
-	got := map[string]string{"ledger": string(s.ledgerRows(t))}
-	if diff := cmp.Diff(want["ledger"], got["ledger"]); diff != "" {
+	c.requests.mutex.Lock()
+	c.requests.at, c.requests.total = map[string][]time.Time{}, 0
+	c.requests.mutex.Unlock()
+}
+
+func (c *crew) start(t *testing.T, command string) *process {
+	t.Helper()
+	p := c.process(t, c.binary, command)
+	if err := p.Start(); err != nil {
+		t.Fatal(err)
+	}
+	c.all = append(c.all, p)
+	return p
+}
+
+// kill is kill -9.
+func (c *crew) kill(t *testing.T, p *process) {
+	t.Helper()
+	if err := p.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+}
+
+// leader is the process that River's clients elected.
+func (c *crew) leader(t *testing.T) *process {
+	t.Helper()
+	said, err := c.server.Ask("TABLE tieout_queue.river_leader")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range c.all {
+		if strings.Contains(said, fmt.Sprintf("_%d_", p.Process.Pid)) {
+			return p
+		}
+	}
+	t.Fatalf("no process leads: %s", said)
+	return nil
+}
+
+// statuses are those of the latest run of each kind.
+func (c *crew) statuses(t *testing.T) map[schema.RunKind]schema.RunStatus {
+	t.Helper()
+	var status struct {
+		Runs []struct {
+			Kind   schema.RunKind
+			Status schema.RunStatus
+		}
+	}
+	latest := map[schema.RunKind]schema.RunStatus{}
+	_, stdout, _ := c.run(t, "status", "--json")
+	if json.Unmarshal([]byte(stdout), &status) != nil {
+		return latest // the server is away
+	}
+	for _, r := range slices.Backward(status.Runs) {
+		latest[r.Kind] = r.Status
+	}
+	return latest
+}
+
+// ended waits until the latest run of each kind is complete.
+func (c *crew) ended(t *testing.T, kinds ...schema.RunKind) {
+	t.Helper()
+	for began := time.Now(); ; time.Sleep(time.Second) {
+		statuses := c.statuses(t)
+		if !slices.ContainsFunc(kinds, func(k schema.RunKind) bool { return statuses[k] != schema.Complete }) {
+			return
+		}
+		if time.Since(began) > 3*time.Minute {
+			t.Fatalf("it did not end: %v", statuses)
+		}
+	}
+}
+
+// known is what a ledger says, however it came to say it.
+func (c *crew) known(t *testing.T) map[string]string {
+	t.Helper()
+	said := map[string]string{"coverage": c.must(t, "coverage")}
+	out := filepath.Join(t.TempDir(), "report")
+	c.must(t, "report", "--from", "2000-01-01", "--to", "2026-12-31", "--format", "csv", "--out", out)
+	for _, name := range []string{"ledger.csv", "cards.csv"} {
+		text, err := os.ReadFile(filepath.Join(out, name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		said[name] = string(text)
+	}
+	return said
+}
+
+// TestWorkers_BackfillThroughKills has three workers and two planners, as processes, read a year and a night on a ledger in PostgreSQL.
+// A worker is killed, then the leader, then the server is. In the end the ledger is that of one process on a file, line by line, and
+// no credential was used faster than its quota.
+func TestWorkers_BackfillThroughKills(t *testing.T) {
+	const rate = 25
+	c := newCrew(t, sandbox.Config{Seed: 5, Transactions: 4000})
+	for _, p := range schema.Providers() {
+		c.edit(t, "  - name: "+string(p)+"-main\n", "  - name: "+string(p)+"-main\n    page_size: 10\n")
+	}
+	backfill := []string{"backfill", "--from", "2026-01-01", "--to", "2026-08-31"}
+	c.must(t, backfill...)
+	c.must(t, "nightly")
+	want, alone := c.known(t), c.requests.total
+
+	c.share(t, rate)
+	c.must(t, append(backfill, "--enqueue")...)
+	c.start(t, "serve")
+	c.start(t, "serve")
+	workers := []*process{c.start(t, "worker"), c.start(t, "worker"), c.start(t, "worker")}
+	c.requests.after(t, alone/10)
+	victim := workers[0]
+	if c.leader(t) == victim {
+		victim = workers[1]
+	}
+	c.kill(t, victim)
+	c.start(t, "worker")
+	c.requests.after(t, alone*2/10)
+	c.kill(t, c.leader(t))
+	c.start(t, "serve")
+	c.start(t, "worker")
+	c.requests.after(t, alone*3/10)
+	if err := c.server.Restart(); err != nil {
+		t.Fatal(err)
+	}
+	c.ended(t, schema.BackfillRun, schema.SyncRun, schema.ReconcileRun, schema.ReportRun)
+	c.requests.held(t, rate, len(c.all))
+	c.must(t, "verify")
+	if diff := cmp.Diff(want, c.known(t)); diff != "" {
 		t.Errorf("alone (-) and shared (+):\n%s", diff)
 	}
+	t.Logf("%d requests alone, %d with kills", alone, c.requests.total)
 }
