@@ -64,9 +64,12 @@ KILLS    ?= 200
 KILLSEED ?= 1
 SEEDS  ?= 300
 FROM   ?= 1
+PGSEEDS ?= 60
 NIGHTS ?= 4
-simulate: ## Live SEEDS simulated lives of NIGHTS nights each, with operations, faults and kills, from seed FROM on; and a year of serve in four zones
+simulate: ## Live SEEDS simulated lives of NIGHTS nights each, with operations, faults and kills, from seed FROM on; PGSEEDS of them on PostgreSQL; and a year of serve in four zones
 	bash -o pipefail -c "$(GO) test ./cmd/tieout -run TestSimulation -v -timeout 0 -simulate.seeds $(SEEDS) -simulate.from $(FROM) \
+		-simulate.nights $(NIGHTS) | grep -v -e '^=== ' -e '--- PASS: TestSimulation/'"
+	bash -o pipefail -c "$(GO) test ./cmd/tieout -run '^TestSimulation$$' -v -timeout 0 -simulate.postgres -simulate.seeds $(PGSEEDS) -simulate.from $(FROM) \
 		-simulate.nights $(NIGHTS) | grep -v -e '^=== ' -e '--- PASS: TestSimulation/'"
 	bash -o pipefail -c "$(GO) test ./cmd/tieout -count=1 -v -run '^TestServe_ThroughNightsOff$$' -serve.days 365 | grep -v '^=== '"
 

@@ -8,10 +8,9 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/schema"
+	"github.com/tieout/tieout/schema/ledger"
 )
 
 // Unit is a part of a sync or a backfill that one worker does by itself, and that another goes on with where the first was killed.
@@ -31,20 +30,20 @@ type Job struct {
 	Pause func() bool
 	// End is called in the transaction that stores the last rows of a unit which is one walk, so that the rows are stored and the
 	// job has ended, or neither. What it is given is all that came of the unit.
-	End func(context.Context, pgx.Tx, SourceResult) error
+	End func(context.Context, ledger.Tx, SourceResult) error
 }
 
 // walkJob is a Job as a walk sees it.
 type walkJob struct {
 	pause func() bool
-	end   func(context.Context, pgx.Tx, StreamResult) error // nil: the unit is more than one walk
+	end   func(context.Context, ledger.Tx, StreamResult) error // nil: the unit is more than one walk
 }
 
 // errPaused ends a walk that goes on later.
 var errPaused = errors.New("paused")
 
 // Bring takes the units of a queued run to those who work them, in the transaction that records the run.
-type Bring func(context.Context, schema.Run, []Unit, pgx.Tx) error
+type Bring func(context.Context, schema.Run, []Unit, ledger.Tx) error
 
 // QueueSync records a sync that workers do.
 func (p *Pipeline) QueueSync(ctx context.Context, bring Bring) (schema.Run, error) {
@@ -81,7 +80,7 @@ func (p *Pipeline) QueueBackfill(ctx context.Context, w schema.Window, bring Bri
 }
 
 func (p *Pipeline) queue(ctx context.Context, run schema.Run, units []Unit, bring Bring) (schema.Run, error) {
-	run, err := p.Ledger.QueueRun(ctx, run, func(ctx context.Context, run schema.Run, tx pgx.Tx) error { return bring(ctx, run, units, tx) })
+	run, err := p.Ledger.QueueRun(ctx, run, func(ctx context.Context, run schema.Run, tx ledger.Tx) error { return bring(ctx, run, units, tx) })
 	if err != nil {
 		return run, fmt.Errorf("queue %s: %w", run.Kind, err)
 	}
@@ -99,7 +98,7 @@ func (p *Pipeline) Work(ctx context.Context, run schema.Run, u Unit, before Sour
 	s, q := p.Sources[i], *p
 	q.job = &walkJob{pause: job.Pause}
 	if run.Kind == schema.BackfillRun {
-		q.job.end = func(ctx context.Context, tx pgx.Tx, r StreamResult) error {
+		q.job.end = func(ctx context.Context, tx ledger.Tx, r StreamResult) error {
 			return job.End(ctx, tx, sourceResult(ctx, s.Name, []streamOutcome{{StreamResult: r}}).after(before))
 		}
 	}

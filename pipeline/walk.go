@@ -12,8 +12,6 @@ import (
 	"hash"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tieout/tieout/extract"
 	"github.com/tieout/tieout/extract/transport"
 	"github.com/tieout/tieout/normalize"
@@ -318,7 +316,7 @@ func (c *collector) commit(ctx context.Context, end *schema.Completeness) error 
 // besideEnd lets the job of a unit that is one walk end in the transaction that ends the walk.
 func (c *collector) besideEnd(ctx context.Context) {
 	if job := c.p.job; job != nil && job.end != nil && !c.byID {
-		c.group.Beside = func(tx pgx.Tx, counts ledger.Counts) error {
+		c.group.Beside = func(tx ledger.Tx, counts ledger.Counts) error {
 			result := *c.result
 			result.count(counts)
 			return job.end(context.WithoutCancel(ctx), tx, result)

@@ -87,6 +87,7 @@ func TestParseConfig_Defaults(t *testing.T) {
 		}},
 		Checks:   ChecksConfig{GraceDays: 3, StaleAfterDays: 10, TipPercent: 20},
 		Schedule: ScheduleConfig{Nightly: "0 7 * * *"},
+		Queue:    QueueConfig{Schema: "tieout_queue", Rescue: 5 * time.Minute, Poll: 15 * time.Second},
 		Notify:   NotifyConfig{Severity: schema.Medium, Silence: 36 * time.Hour},
 	}
 	if diff := cmp.Diff(want, cfg, cmpopts.IgnoreTypes(schedule.Cron{}), cmp.AllowUnexported(transport.Secret{}), cmp.Comparer(sameZone)); diff != "" {
@@ -155,6 +156,7 @@ metrics: {textfile: /srv/tieout.prom}
 		Fundings: []string{filepath.FromSlash("conf/fundings/*.csv"), filepath.FromSlash("/srv/top-ups.xlsx")},
 		Checks:   ChecksConfig{GraceDays: 0, StaleAfterDays: 1, TipPercent: 0, MaxNew: map[schema.FindingCode]int{schema.LimitBreach: 50}},
 		Schedule: ScheduleConfig{Nightly: "CRON_TZ=America/New_York  30 2 * * 1-5"},
+		Queue:    QueueConfig{Schema: "tieout_queue", Rescue: 5 * time.Minute, Poll: 15 * time.Second},
 		Notify: NotifyConfig{
 			Severity: schema.Low, Silence: 12 * time.Hour,
 			Webhook: WebhookConfig{URL: transport.NewSecret("https://hooks.example.com/?token=" + planted), Secret: transport.NewSecret(signing)},

@@ -15,7 +15,7 @@ import (
 func TestNightly_AMonth(t *testing.T) {
 	t.Parallel()
 	seen := &witnesses{counts: map[string]int{}}
-	s := newSimulation(t, 1, seen)
+	s := newSimulation(t, 1, seen, nil)
 	s.calm = true
 	for night := 0; night < 30 && !t.Failed(); night++ {
 		if night > 0 {

@@ -26,6 +26,7 @@ import (
 	"github.com/tieout/tieout/pipeline"
 	"github.com/tieout/tieout/schema"
 	"github.com/tieout/tieout/schema/ledger"
+	"github.com/tieout/tieout/schema/ledger/pgtest"
 )
 
 // The simulation is the product and the sandbox on one clock, over nights of operations, faults and kills. Everything is
@@ -36,16 +37,21 @@ var (
 	simulateSeeds  = flag.Int("simulate.seeds", 12, "how many seeds the simulation runs")
 	simulateFrom   = flag.Uint64("simulate.from", 1, "the first seed of the simulation")
 	simulateNights = flag.Int("simulate.nights", 4, "the nights of a simulated life")
+	simulateServer = flag.Bool("simulate.postgres", false, "have the ledgers of the simulation in PostgreSQL")
 )
 
 func TestSimulation(t *testing.T) {
 	seen := &witnesses{counts: map[string]int{}}
+	var server *pgtest.Server
+	if *simulateServer {
+		server = postgres(t)
+	}
 	t.Run("Seeds", func(t *testing.T) {
 		for i := range *simulateSeeds {
 			seed := *simulateFrom + uint64(i)
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
-				simulate(t, seed, seen)
+				simulate(t, seed, seen, server)
 			})
 		}
 	})
@@ -96,6 +102,8 @@ type simulation struct {
 	planted bool // since the last whole night, and a plant may be of days before
 	calm    bool // nothing goes wrong at night
 	lives   map[string]*life
+	server  *pgtest.Server // where the ledger is; nil: it is a file
+	schema  string         // of the server
 
 	mutex    sync.Mutex // guards what follows: sources are read side by side
 	fault    fault
@@ -115,8 +123,8 @@ type fault struct {
 	act      func(*simulation, *http.Request) (*http.Response, error)
 }
 
-func simulate(t *testing.T, seed uint64, seen *witnesses) {
-	s := newSimulation(t, seed, seen)
+func simulate(t *testing.T, seed uint64, seen *witnesses, server *pgtest.Server) {
+	s := newSimulation(t, seed, seen, server)
 	for night := range *simulateNights {
 		if night > 0 {
 			s.live()
@@ -129,9 +137,9 @@ func simulate(t *testing.T, seed uint64, seen *witnesses) {
 	}
 }
 
-func newSimulation(t *testing.T, seed uint64, seen *witnesses) *simulation {
+func newSimulation(t *testing.T, seed uint64, seen *witnesses, server *pgtest.Server) *simulation {
 	s := &simulation{
-		T: t, seen: seen, dice: rand.New(rand.NewPCG(seed, 20)), requests: map[schema.Provider]int{}, lives: map[string]*life{},
+		T: t, seen: seen, server: server, schema: fmt.Sprint("seed", seed), dice: rand.New(rand.NewPCG(seed, 20)), requests: map[schema.Provider]int{}, lives: map[string]*life{},
 	}
 	dir := t.TempDir()
 	s.world = sandbox.New(sandbox.Config{Seed: int64(seed), Cards: 4 + s.dice.IntN(12), Transactions: -1, Months: 1 + s.dice.IntN(3), Now: testNow, Zone: time.UTC})
@@ -151,6 +159,11 @@ func newSimulation(t *testing.T, seed uint64, seen *witnesses) *simulation {
 	var err error
 	if s.config, err = s.app.config(); err != nil {
 		t.Fatal(err)
+	}
+	if server != nil {
+		if s.config.LedgerPath, err = server.Ledger(s.schema); err != nil {
+			t.Fatal(err)
+		}
 	}
 	return s
 }
@@ -552,11 +565,15 @@ func (s *simulation) crash() {
 	if s.crashed {
 		return
 	}
-	if _, err := os.Stat(s.config.LedgerPath); err != nil {
+	if _, err := os.Stat(s.config.LedgerPath); err != nil && s.server == nil {
 		return
 	}
 	s.crashed = true
 	s.seen.add("crashes", 1)
+	if s.server != nil { // whatever is stored from now on goes nowhere
+		s.rename(s.schema, s.schema+"_kept")
+		return
+	}
 	_ = os.Remove(s.kept())
 	l, err := ledger.Open(s.Context(), ledger.Config{Path: s.config.LedgerPath, ReadOnly: true, Now: s.world.Now})
 	if err == nil {
@@ -568,10 +585,21 @@ func (s *simulation) crash() {
 	}
 }
 
+// rename gives a schema of the server another name.
+func (s *simulation) rename(from, to string) {
+	if said, err := s.server.Ask("ALTER " + "SCHEMA " + from + " RENAME TO " + to); err != nil {
+		s.Errorf("rename the schema: %v %s", err, said)
+	}
+}
+
 func (s *simulation) kept() string { return s.config.LedgerPath + ".crash" }
 
 // restore puts the crashed ledger in the place of the one that went on.
 func (s *simulation) restore() {
+	if s.server != nil {
+		s.rename(s.schema+"_kept", s.schema)
+		return
+	}
 	for _, end := range []string{"-wal", "-shm"} {
 		_ = os.Remove(s.config.LedgerPath + end)
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -122,6 +123,25 @@ func (c *crew) share(t *testing.T, rate int) {
 	c.requests.mutex.Unlock()
 }
 
+// demote goes on as the role that the README describes, with no more rights than it lists.
+func (c *crew) demote(t *testing.T) {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join(repoRoot, "README.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	statements := "CREATE ROLE tieout_writer LOGIN; CREATE ROLE tieout_auditor;"
+	for i, part := range strings.Split(string(text), "```sql\n") {
+		if grants, _, found := strings.Cut(part, "```"); i > 0 && found {
+			statements += regexp.MustCompile(`\bbooks\b`).ReplaceAllString(grants, "shared")
+		}
+	}
+	if said, err := c.server.Ask(statements); err != nil {
+		t.Fatal(err, said)
+	}
+	c.edit(t, "postgres://postgres@", "postgres://tieout_writer@")
+}
+
 func (c *crew) start(t *testing.T, command string) *process {
 	t.Helper()
 	p := c.process(t, c.binary, command)
@@ -206,7 +226,7 @@ func (c *crew) known(t *testing.T) map[string]string {
 	return said
 }
 
-// TestWorkers_BackfillThroughKills has three workers and two planners, as processes, read a year and a night on a ledger in PostgreSQL.
+// TestWorkers_BackfillThroughKills has three workers and two planners, as processes, read a year and a night into a ledger in PostgreSQL.
 // A worker is killed, then the leader, then the server is. In the end the ledger is that of one process on a file, line by line, and
 // no credential was used faster than its quota.
 func TestWorkers_BackfillThroughKills(t *testing.T) {
@@ -222,6 +242,7 @@ func TestWorkers_BackfillThroughKills(t *testing.T) {
 
 	c.share(t, rate)
 	c.must(t, append(backfill, "--enqueue")...)
+	c.demote(t)
 	c.start(t, "serve")
 	c.start(t, "serve")
 	workers := []*process{c.start(t, "worker"), c.start(t, "worker"), c.start(t, "worker")}

@@ -13,8 +13,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 	"github.com/riverqueue/river/rivermigrate"
@@ -25,7 +23,7 @@ import (
 	"github.com/tieout/tieout/schema/ledger"
 )
 
-// The queues beside those of credentials. Names that begin with a colon are none of a source.
+// The queues beside those of credentials.
 const (
 	planQueue  = "tieout_plan"
 	closeQueue = "tieout_close"
@@ -64,14 +62,14 @@ type Unit struct {
 type Queue struct {
 	Config
 
-	client   *river.Client[pgx.Tx]
+	client   *river.Client[ledger.Tx]
 	stopping atomic.Bool
 }
 
 // Migrate makes the tables of the jobs, or brings them up to date.
-func Migrate(schema string) func(context.Context, *pgxpool.Pool) error {
-	return func(ctx context.Context, pool *pgxpool.Pool) error {
-		migrator, err := rivermigrate.New(riverpgxv5.New(pool), &rivermigrate.Config{Schema: schema})
+func Migrate(schema string) func(context.Context, *ledger.Pool) error {
+	return func(ctx context.Context, pool *ledger.Pool) error {
+		migrator, err := rivermigrate.New(riverpgxv5.New(pool.Pool), &rivermigrate.Config{Schema: schema})
 		if err != nil {
 			return err
 		}
@@ -192,10 +190,12 @@ func about(ledger string, run int64) []byte {
 
 // Bring is how the units of a run of a ledger come to their workers.
 func (q *Queue) Bring(of string) pipeline.Bring {
-	return func(ctx context.Context, run schema.Run, units []pipeline.Unit, tx pgx.Tx) error { return q.bring(ctx, tx, of, run.ID, units) }
+	return func(ctx context.Context, run schema.Run, units []pipeline.Unit, tx ledger.Tx) error {
+		return q.bring(ctx, tx, of, run.ID, units)
+	}
 }
 
-func (q *Queue) bring(ctx context.Context, tx pgx.Tx, of string, run int64, units []pipeline.Unit) error {
+func (q *Queue) bring(ctx context.Context, tx ledger.Tx, of string, run int64, units []pipeline.Unit) error {
 	var jobs []river.InsertManyParams
 	for _, u := range units {
 		name := q.Queue(of, u.Source)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/riverqueue/river"
 	"github.com/riverqueue/river/riverdriver/riverpgxv5"
 
@@ -45,7 +44,7 @@ func (w *unitWorker) Work(ctx context.Context, job *river.Job[unitArgs]) error {
 		Ledger: job.Args.Ledger, Run: job.Args.Run, Unit: job.Args.Unit, Before: before.Result,
 		Job: pipeline.Job{
 			Pause: func() bool { return w.q.stopping.Load() || w.q.Elapsed()-began > w.q.Rescue/3 },
-			End: func(ctx context.Context, tx pgx.Tx, result pipeline.SourceResult) error {
+			End: func(ctx context.Context, tx ledger.Tx, result pipeline.SourceResult) error {
 				ended = true
 				return w.end(ctx, tx, job, output{Result: result}, true)
 			},
@@ -72,11 +71,11 @@ func (w *unitWorker) Work(ctx context.Context, job *river.Job[unitArgs]) error {
 		return errors.Join(river.RecordOutput(ctx, now), err)
 	}
 	// It came to its end, for good or for ill. Where the credential was refused, what comes then would be refused too.
-	return pgx.BeginFunc(ctx, w.q.Pool, func(tx pgx.Tx) error { return w.end(ctx, tx, job, now, !pipeline.Unauthorized(err)) })
+	return w.q.Pool.Do(ctx, func(tx ledger.Tx) error { return w.end(ctx, tx, job, now, !pipeline.Unauthorized(err)) })
 }
 
 // end ends a job, and brings what comes then.
-func (w *unitWorker) end(ctx context.Context, tx pgx.Tx, job *river.Job[unitArgs], o output, then bool) error {
+func (w *unitWorker) end(ctx context.Context, tx ledger.Tx, job *river.Job[unitArgs], o output, then bool) error {
 	if err := river.RecordOutput(ctx, o); err != nil {
 		return err
 	}

@@ -12,8 +12,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tieout/tieout/schema"
 )
 
@@ -26,11 +24,11 @@ type Group struct {
 	Stream       schema.Stream
 	Records      []schema.Record // evidence, as received after redaction
 	Batch        schema.Batch
-	Absent       []schema.Absence           // entries that a walk over their window no longer met; those that are absent already are left alone
-	ByID         bool                       // the records were asked for by id, so they are not part of a walk over a window
-	Completeness *schema.Completeness       // what the walk over a window came to; nil while it goes on
-	Checkpoint   *Checkpoint                // where the walk goes on; with nil and a Completeness the walk has ended
-	Beside       func(pgx.Tx, Counts) error // what else happens in the transaction, of a ledger in PostgreSQL; nil: nothing
+	Absent       []schema.Absence       // entries that a walk over their window no longer met; those that are absent already are left alone
+	ByID         bool                   // the records were asked for by id, so they are not part of a walk over a window
+	Completeness *schema.Completeness   // what the walk over a window came to; nil while it goes on
+	Checkpoint   *Checkpoint            // where the walk goes on; with nil and a Completeness the walk has ended
+	Beside       func(Tx, Counts) error // what else happens in the transaction, of a ledger in PostgreSQL; nil: nothing
 }
 
 // Counts says what a commit did to entries. Vanished are those that became absent with it.
@@ -83,7 +81,7 @@ func (t *tx) besideOf(g Group, counts Counts) error {
 	if g.Beside == nil {
 		return nil
 	}
-	return t.beside(func(outer pgx.Tx) error { return g.Beside(outer, counts) })
+	return t.beside(func(outer Tx) error { return g.Beside(outer, counts) })
 }
 
 // identity is the provider's id or, where a record has none, a hash of its payload.

@@ -35,7 +35,7 @@ func CheckSchema(name string) error {
 
 // OpenPool connects to the database of a ledger and makes the schema and its table where they are missing. make makes what else
 // is in the schema. One process at a time does either.
-func OpenPool(ctx context.Context, path, schema string, connections int32, make func(context.Context, *pgxpool.Pool) error) (_ *Pool, err error) {
+func OpenPool(ctx context.Context, path, schema string, connections int32, make func(context.Context, *Pool) error) (_ *Pool, err error) {
 	defer func() {
 		if err != nil {
 			err = fmt.Errorf("open queue (%s, schema %s): %w", Name(path), schema, explain(path, err))
@@ -59,7 +59,7 @@ func OpenPool(ctx context.Context, path, schema string, connections int32, make 
 		if err := p.tables(ctx, conn); err != nil {
 			return err
 		}
-		return make(ctx, inner)
+		return make(ctx, p)
 	}); err != nil {
 		inner.Close()
 		return nil, err
@@ -93,6 +93,9 @@ func (p *Pool) alone(ctx context.Context, do func(*pgxpool.Conn) error) error {
 		return errors.Join(err, unlockErr)
 	})
 }
+
+// Do does something in a transaction.
+func (p *Pool) Do(ctx context.Context, do func(Tx) error) error { return pgx.BeginFunc(ctx, p, do) }
 
 // Turn takes the next turn of those who ask with one credential, so long after the last one, and says how long it is to it. It
 // goes by the clock of the server, which is the same for all.

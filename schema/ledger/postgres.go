@@ -206,8 +206,11 @@ func (t *tx) copySome(ctx context.Context, into table, args []any) error {
 	})
 }
 
+// Tx is a transaction of PostgreSQL, for those who store something of theirs together with what a ledger stores.
+type Tx = pgx.Tx
+
 // beside does something else in the same transaction, which commits both or none. It is PostgreSQL's only.
-func (t *tx) beside(do func(pgx.Tx) error) error {
+func (t *tx) beside(do func(Tx) error) error {
 	if t.server == nil {
 		return errors.New("only a ledger in PostgreSQL has something beside it")
 	}
@@ -278,7 +281,7 @@ func lockPostgres(path string, at time.Time, kind string) (_ *FileLock, err erro
 		return nil, errors.Join(fmt.Errorf("%w (%s): wait for it to end", ErrLocked, strings.TrimPrefix(owner, "tieout ")), err, session.Close())
 	}
 	return &FileLock{func() error {
-		_, err := session.ExecContext(ctx, `SELECT pg_advisory_unlock`+kind+`(`+writerLock+`)`) // the end of the connection takes a moment
+		_, err := session.ExecContext(ctx, `SELECT pg_advisory_unlock_all()`) // the end of the connection takes a moment
 		return errors.Join(err, session.Close(), db.Close())
 	}}, nil
 }

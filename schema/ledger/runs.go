@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/tieout/tieout/schema"
 )
 
@@ -89,13 +87,13 @@ func (t *tx) start(ctx context.Context, r *schema.Run) error {
 }
 
 // QueueRun records a run whose units are left to workers, together with what brings them to these.
-func (l *Ledger) QueueRun(ctx context.Context, r schema.Run, bring func(context.Context, schema.Run, pgx.Tx) error) (schema.Run, error) {
+func (l *Ledger) QueueRun(ctx context.Context, r schema.Run, bring func(context.Context, schema.Run, Tx) error) (schema.Run, error) {
 	r.Status = schema.Queued
 	err := l.commit(ctx, 0, "start", func(t *tx) error {
 		if err := t.start(ctx, &r); err != nil {
 			return err
 		}
-		return t.beside(func(outer pgx.Tx) error { return bring(ctx, r, outer) })
+		return t.beside(func(outer Tx) error { return bring(ctx, r, outer) })
 	})
 	return r, err
 }

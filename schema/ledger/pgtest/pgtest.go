@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strconv"
+	"strings"
 )
 
 // ErrAbsent says that the programs of PostgreSQL are not installed.
@@ -46,13 +47,13 @@ func Start(settings ...string) (s *Server, err error) {
 	if err := s.run("initdb", "--no-sync", "--username=postgres", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--pgdata="+s.data()); err != nil {
 		return nil, err
 	}
-	options := ""
+	var options strings.Builder
 	for _, set := range slices.Concat([]string{
 		"listen_addresses=", "unix_socket_directories=" + s.dir, "fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=200",
 	}, settings) {
-		options += " -c " + set
+		options.WriteString(" -c " + set)
 	}
-	return s, s.run("pg_ctl", "--wait", "--silent", "--pgdata="+s.data(), "--log="+filepath.Join(s.dir, "log"), "--options="+options, "start")
+	return s, s.run("pg_ctl", "--wait", "--silent", "--pgdata="+s.data(), "--log="+filepath.Join(s.dir, "log"), "--options="+options.String(), "start")
 }
 
 func (s *Server) data() string { return filepath.Join(s.dir, "data") }
