@@ -41,7 +41,7 @@ type site struct {
 }
 
 // newSite serves a world; wrap, if not nil, stands between the product and the world.
-func newSite(t *testing.T, config sandbox.Config, wrap func(http.Handler) http.Handler) *site {
+func newSite(t testing.TB, config sandbox.Config, wrap func(http.Handler) http.Handler) *site {
 	t.Helper()
 	if config.Now.IsZero() {
 		config.Now = testNow
@@ -64,7 +64,7 @@ func newSite(t *testing.T, config sandbox.Config, wrap func(http.Handler) http.H
 }
 
 // run runs the program in-process and returns its exit status and output.
-func (s *site) run(t *testing.T, args ...string) (code int, stdout, stderr string) {
+func (s *site) run(t testing.TB, args ...string) (code int, stdout, stderr string) {
 	t.Helper()
 	var out, errs bytes.Buffer
 	args = append([]string{"--config", filepath.Join(s.dir, "tieout.yaml"), "--now", testNow.Format(time.RFC3339)}, args...)
@@ -74,7 +74,7 @@ func (s *site) run(t *testing.T, args ...string) (code int, stdout, stderr strin
 }
 
 // must runs the program and fails the test unless it ends 0.
-func (s *site) must(t *testing.T, args ...string) string {
+func (s *site) must(t testing.TB, args ...string) string {
 	t.Helper()
 	code, stdout, stderr := s.run(t, args...)
 	if code != exitDone {
@@ -84,7 +84,7 @@ func (s *site) must(t *testing.T, args ...string) string {
 }
 
 // edit replaces a text of the configuration.
-func (s *site) edit(t *testing.T, old, with string) {
+func (s *site) edit(t testing.TB, old, with string) {
 	t.Helper()
 	path := filepath.Join(s.dir, "tieout.yaml")
 	text, err := os.ReadFile(path)

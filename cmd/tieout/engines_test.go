@@ -15,7 +15,7 @@ import (
 )
 
 // postgres starts a server, or skips the test where there is none to start.
-func postgres(t *testing.T, settings ...string) *pgtest.Server {
+func postgres(t testing.TB, settings ...string) *pgtest.Server {
 	t.Helper()
 	server, err := pgtest.Start(settings...)
 	if errors.Is(err, pgtest.ErrAbsent) {

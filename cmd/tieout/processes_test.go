@@ -29,12 +29,12 @@ type process struct {
 	stderr bytes.Buffer
 }
 
-func (s *site) process(t *testing.T, binary string, args ...string) *process {
+func (s *site) process(t testing.TB, binary string, args ...string) *process {
 	t.Helper()
 	return s.processOf(t, "tieout.yaml", binary, args...)
 }
 
-func (s *site) processOf(t *testing.T, config, binary string, args ...string) *process {
+func (s *site) processOf(t testing.TB, config, binary string, args ...string) *process {
 	t.Helper()
 	all := append([]string{"--config", filepath.Join(s.dir, config), "--now", testNow.Format(time.RFC3339)}, args...)
 	p := &process{Cmd: exec.CommandContext(t.Context(), binary, all...)}

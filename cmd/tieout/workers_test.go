@@ -29,6 +29,8 @@ type pacing struct {
 	at    map[string][]time.Time
 	total int
 	on    map[int]chan struct{} // closed at that request
+
+	answer time.Duration // how long each takes
 }
 
 func (a *pacing) wrap(world http.Handler) http.Handler {
@@ -41,12 +43,13 @@ func (a *pacing) wrap(world http.Handler) http.Handler {
 			close(reached)
 		}
 		a.mutex.Unlock()
+		time.Sleep(a.answer)
 		world.ServeHTTP(w, r)
 	})
 }
 
 // after waits for the n-th request.
-func (a *pacing) after(t *testing.T, n int) {
+func (a *pacing) after(t testing.TB, n int) {
 	t.Helper()
 	a.mutex.Lock()
 	if a.total >= n {
@@ -65,7 +68,7 @@ func (a *pacing) after(t *testing.T, n int) {
 
 // held says how many requests a second there were at most over a stretch of requests, where that is more than the rate. Whoever is
 // late with a request that it may send can be so with one for each process.
-func (a *pacing) held(t *testing.T, rate float64, processes int) {
+func (a *pacing) held(t testing.TB, rate float64, processes int) {
 	t.Helper()
 	a.mutex.Lock()
 	defer a.mutex.Unlock()
@@ -80,6 +83,16 @@ func (a *pacing) held(t *testing.T, rate float64, processes int) {
 	}
 }
 
+// most is how many requests a second the credential had that asked most, from its first to its last.
+func (a *pacing) most() (most float64) {
+	for _, at := range a.at {
+		if n := len(at); n > 1 {
+			most = max(most, float64(n-1)/at[n-1].Sub(at[0]).Seconds())
+		}
+	}
+	return most
+}
+
 // crew is a ledger in PostgreSQL that several processes work on.
 type crew struct {
 	*site
@@ -91,7 +104,7 @@ type crew struct {
 }
 
 // newCrew has a site whose ledger is a file, until share moves it.
-func newCrew(t *testing.T, world sandbox.Config) *crew {
+func newCrew(t testing.TB, world sandbox.Config) *crew {
 	t.Helper()
 	c := &crew{server: postgres(t, "synchronous_commit=on", "full_page_writes=on"), binary: buildBinary(t), requests: &pacing{at: map[string][]time.Time{}, on: map[int]chan struct{}{}}}
 	c.site = newSite(t, world, c.requests.wrap)
@@ -108,7 +121,7 @@ func newCrew(t *testing.T, world sandbox.Config) *crew {
 }
 
 // share has the next commands work on a ledger in PostgreSQL, with a shared quota that counts.
-func (c *crew) share(t *testing.T, rate int) {
+func (c *crew) share(t testing.TB, rate int) {
 	t.Helper()
 	address, err := c.server.Ledger("shared")
 	if err != nil {
@@ -124,7 +137,7 @@ func (c *crew) share(t *testing.T, rate int) {
 }
 
 // demote goes on as the role that the README describes, with no more rights than it lists.
-func (c *crew) demote(t *testing.T) {
+func (c *crew) demote(t testing.TB) {
 	t.Helper()
 	text, err := os.ReadFile(filepath.Join(repoRoot, "README.md"))
 	if err != nil {
@@ -142,7 +155,7 @@ func (c *crew) demote(t *testing.T) {
 	c.edit(t, "postgres://postgres@", "postgres://tieout_writer@")
 }
 
-func (c *crew) start(t *testing.T, command string) *process {
+func (c *crew) start(t testing.TB, command string) *process {
 	t.Helper()
 	p := c.process(t, c.binary, command)
 	if err := p.Start(); err != nil {
@@ -153,7 +166,7 @@ func (c *crew) start(t *testing.T, command string) *process {
 }
 
 // kill is kill -9.
-func (c *crew) kill(t *testing.T, p *process) {
+func (c *crew) kill(t testing.TB, p *process) {
 	t.Helper()
 	if err := p.Process.Kill(); err != nil {
 		t.Fatal(err)
@@ -161,7 +174,7 @@ func (c *crew) kill(t *testing.T, p *process) {
 }
 
 // leader is the process that River's clients elected.
-func (c *crew) leader(t *testing.T) *process {
+func (c *crew) leader(t testing.TB) *process {
 	t.Helper()
 	said, err := c.server.Ask("TABLE tieout_queue.river_leader")
 	if err != nil {
@@ -177,7 +190,7 @@ func (c *crew) leader(t *testing.T) *process {
 }
 
 // statuses are those of the latest run of each kind.
-func (c *crew) statuses(t *testing.T) map[schema.RunKind]schema.RunStatus {
+func (c *crew) statuses(t testing.TB) map[schema.RunKind]schema.RunStatus {
 	t.Helper()
 	var status struct {
 		Runs []struct {
@@ -197,7 +210,7 @@ func (c *crew) statuses(t *testing.T) map[schema.RunKind]schema.RunStatus {
 }
 
 // ended waits until the latest run of each kind is complete.
-func (c *crew) ended(t *testing.T, kinds ...schema.RunKind) {
+func (c *crew) ended(t testing.TB, kinds ...schema.RunKind) {
 	t.Helper()
 	for began := time.Now(); ; time.Sleep(time.Second) {
 		statuses := c.statuses(t)
@@ -211,7 +224,7 @@ func (c *crew) ended(t *testing.T, kinds ...schema.RunKind) {
 }
 
 // known is what a ledger says, however it came to say it.
-func (c *crew) known(t *testing.T) map[string]string {
+func (c *crew) known(t testing.TB) map[string]string {
 	t.Helper()
 	said := map[string]string{"coverage": c.must(t, "coverage")}
 	out := filepath.Join(t.TempDir(), "report")
@@ -268,4 +281,30 @@ func TestWorkers_BackfillThroughKills(t *testing.T) {
 		t.Errorf("alone (-) and shared (+):\n%s", diff)
 	}
 	t.Logf("%d requests alone, %d with kills", alone, c.requests.total)
+}
+
+// BenchmarkWorkers reads a backfill by 1, 2 and 4 workers from issuers that take a fifth of a second for an answer and allow ten
+// requests a second and credential: one worker waits for answers, and four for their turns.
+func BenchmarkWorkers(b *testing.B) {
+	const rate, answer = 10, 200 * time.Millisecond
+	for _, n := range []int{1, 2, 4} {
+		b.Run(strconv.Itoa(n), func(b *testing.B) {
+			for b.Loop() {
+				c := newCrew(b, sandbox.Config{Seed: 5, Transactions: 2500})
+				c.requests.answer = answer
+				for _, p := range schema.Providers() {
+					c.edit(b, "  - name: "+string(p)+"-main\n", "  - name: "+string(p)+"-main\n    page_size: 10\n")
+				}
+				c.share(b, rate)
+				c.must(b, "backfill", "--from", "2026-01-01", "--to", "2026-08-31", "--enqueue")
+				c.start(b, "serve")
+				for range n {
+					c.start(b, "worker")
+				}
+				c.ended(b, schema.BackfillRun)
+				c.requests.held(b, rate, n)
+				b.ReportMetric(c.requests.most(), "requests/s/credential")
+			}
+		})
+	}
 }
