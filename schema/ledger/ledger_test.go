@@ -49,7 +49,7 @@ func open(t *testing.T, path string) *ledger.Ledger {
 	return l
 }
 
-func closing(t *testing.T, c io.Closer) {
+func closing(t testing.TB, c io.Closer) {
 	t.Helper()
 	if err := c.Close(); err != nil {
 		t.Error(err)
