@@ -189,8 +189,8 @@ func (c *crew) leader(t testing.TB) *process {
 	return nil
 }
 
-// statuses are those of the latest run of each kind.
-func (c *crew) statuses(t testing.TB) map[schema.RunKind]schema.RunStatus {
+// statuses are those of the latest run of each kind; of chooses an entity.
+func (c *crew) statuses(t testing.TB, of []string) map[schema.RunKind]schema.RunStatus {
 	t.Helper()
 	var status struct {
 		Runs []struct {
@@ -199,7 +199,7 @@ func (c *crew) statuses(t testing.TB) map[schema.RunKind]schema.RunStatus {
 		}
 	}
 	latest := map[schema.RunKind]schema.RunStatus{}
-	_, stdout, _ := c.run(t, "status", "--json")
+	_, stdout, _ := c.run(t, append([]string{"status", "--json"}, of...)...)
 	if json.Unmarshal([]byte(stdout), &status) != nil {
 		return latest // the server is away
 	}
@@ -210,10 +210,10 @@ func (c *crew) statuses(t testing.TB) map[schema.RunKind]schema.RunStatus {
 }
 
 // ended waits until the latest run of each kind is complete.
-func (c *crew) ended(t testing.TB, kinds ...schema.RunKind) {
+func (c *crew) ended(t testing.TB, of []string, kinds ...schema.RunKind) {
 	t.Helper()
 	for began := time.Now(); ; time.Sleep(time.Second) {
-		statuses := c.statuses(t)
+		statuses := c.statuses(t, of)
 		if !slices.ContainsFunc(kinds, func(k schema.RunKind) bool { return statuses[k] != schema.Complete }) {
 			return
 		}
@@ -274,13 +274,57 @@ func TestWorkers_BackfillThroughKills(t *testing.T) {
 	if err := c.server.Restart(); err != nil {
 		t.Fatal(err)
 	}
-	c.ended(t, schema.BackfillRun, schema.SyncRun, schema.ReconcileRun, schema.ReportRun)
+	c.ended(t, nil, schema.BackfillRun, schema.SyncRun, schema.ReconcileRun, schema.ReportRun)
 	c.requests.held(t, rate, len(c.all))
 	c.must(t, "verify")
 	if diff := cmp.Diff(want, c.known(t)); diff != "" {
 		t.Errorf("alone (-) and shared (+):\n%s", diff)
 	}
 	t.Logf("%d requests alone, %d with kills", alone, c.requests.total)
+}
+
+// TestWorkers_ShareEntities has two workers do the nights of two entities, in two schemas of one database, which read one account with
+// one credential: they share its quota and nothing else.
+func TestWorkers_ShareEntities(t *testing.T) {
+	const rate = 20
+	c := newCrew(t, sandbox.Config{Seed: 6, Transactions: 600})
+	config := "timezone: UTC\nqueue: {rescue: 5s, poll: 1s}\nschedule: {nightly: \"0 7 * * *\"}\nentities:\n"
+	names := []string{"acme", "globex"}
+	for _, name := range names {
+		address, err := c.server.Ledger(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		config += fmt.Sprintf("  - name: %s\n    ledger: '%s'\n    sources: [{name: slash-%s, provider: slash, base_url: '%s', credential: {file: slash.key}, requests_per_second: %d, page_size: 10}]\n",
+			name, address, name, c.url+c.world.BasePath(schema.Slash), rate)
+	}
+	if err := os.WriteFile(filepath.Join(c.dir, "tieout.yaml"), []byte(config), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c.start(t, "serve")
+	c.start(t, "worker")
+	c.start(t, "worker")
+	for _, name := range names {
+		c.ended(t, []string{"--entity", name}, schema.SyncRun, schema.ReconcileRun, schema.ReportRun)
+	}
+	c.requests.held(t, rate, len(c.all))
+	if n := len(c.requests.at); n != 1 {
+		t.Errorf("%d credentials", n)
+	}
+	for i, name := range names {
+		files := filesBelow(t, filepath.Join(c.dir, "reports", name))
+		found := false
+		for file, text := range files {
+			if strings.Contains(text, names[1-i]) {
+				t.Errorf("%s of %s names %s", file, name, names[1-i])
+			}
+			found = found || strings.HasSuffix(file, "ledger.csv") && strings.Contains(text, "slash-"+name)
+		}
+		if !found {
+			t.Errorf("%s has no ledger.csv with its entries: %d files", name, len(files))
+		}
+		c.must(t, "verify", "--entity", name)
+	}
 }
 
 // BenchmarkWorkers reads a backfill by 1, 2 and 4 workers from issuers that take a fifth of a second for an answer and allow ten
@@ -301,7 +345,7 @@ func BenchmarkWorkers(b *testing.B) {
 				for range n {
 					c.start(b, "worker")
 				}
-				c.ended(b, schema.BackfillRun)
+				c.ended(b, nil, schema.BackfillRun)
 				c.requests.held(b, rate, n)
 				b.ReportMetric(c.requests.most(), "requests/s/credential")
 			}
