@@ -84,6 +84,7 @@ type app struct {
 	// job is the work of a night, for tests; nil: Pipeline.Nightly.
 	job func(context.Context, *pipeline.Pipeline) (pipeline.NightlyResult, error)
 
+	closing       sync.Mutex // held by the job that closes a run
 	progressMutex sync.Mutex
 	progress      progress
 }

@@ -64,7 +64,11 @@ func (a *app) send(ctx context.Context, c Config, ch channel, alert pipeline.Ale
 // forNight is withLedger for a night. began says whether the ledger could be locked and opened. What went wrong before a night
 // that ran is over with it.
 func (a *app) forNight(ctx context.Context, c Config, use func(Config, *pipeline.Pipeline) error) (began bool, err error) {
-	err = a.withLedger(ctx, c, nil, func(c Config, p *pipeline.Pipeline) error {
+	return a.ofNight(c, func(use func(Config, *pipeline.Pipeline) error) error { return a.withLedger(ctx, c, nil, use) }, use)
+}
+
+func (a *app) ofNight(c Config, with func(func(Config, *pipeline.Pipeline) error) error, use func(Config, *pipeline.Pipeline) error) (began bool, err error) {
+	err = with(func(c Config, p *pipeline.Pipeline) error {
 		began = true
 		return use(c, p)
 	})

@@ -29,13 +29,18 @@ func (a *app) withConfigured(ctx context.Context, names []string, use func(Confi
 }
 
 // withLedger opens the ledger for writing, alone: a second process is told who holds it.
-func (a *app) withLedger(ctx context.Context, c Config, names []string, use func(Config, *pipeline.Pipeline) error) (err error) {
-	lock, err := a.lock(c)
+func (a *app) withLedger(ctx context.Context, c Config, names []string, use func(Config, *pipeline.Pipeline) error) error {
+	return a.withLock(ctx, c, a.lock, a.shared, names, use)
+}
+
+// withLock is withLedger with a lock of some kind; shared: others may hold it too.
+func (a *app) withLock(ctx context.Context, c Config, take func(Config) (*ledger.FileLock, error), shared bool, names []string, use func(Config, *pipeline.Pipeline) error) (err error) {
+	lock, err := take(c)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, lock.Unlock()) }()
-	return a.open(ctx, c, ledger.Config{Path: c.LedgerPath, Now: a.now, Shared: a.shared}, names, func(c Config, p *pipeline.Pipeline) error {
+	return a.open(ctx, c, ledger.Config{Path: c.LedgerPath, Now: a.now, Shared: shared}, names, func(c Config, p *pipeline.Pipeline) error {
 		err := use(c, p)
 		// A run that was stopped is told of too, and one that cannot be told of is no failed run.
 		if c.Metrics != "" {

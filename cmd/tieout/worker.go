@@ -65,6 +65,7 @@ const connections = 8
 // jobs of one database; nil: it only brings some.
 func (a *app) share(ctx context.Context, entities []Config, does func(*queue.Config, []Config), beside func(context.Context) error) (err error) {
 	a.shared, a.queues = true, map[string]*queue.Queue{}
+	defer func() { a.queues = nil }()
 	names, err := a.queueNames()
 	if err != nil {
 		return err
@@ -216,9 +217,15 @@ func (a *app) unit(ctx context.Context, c Config, u queue.Unit, came func(pipeli
 	})
 }
 
-// closeRun ends a queued run and, where it is the sync of a night, does the rest of the night.
+// closeRun ends a queued run and, where it is the sync of a night, does the rest of the night. Meanwhile nobody stores rows in the
+// ledger: what was judged is what is reported.
 func (a *app) closeRun(ctx context.Context, c Config, id int64, units []pipeline.SourceResult) error {
-	_, err := a.forNight(ctx, c, func(c Config, p *pipeline.Pipeline) error {
+	a.closing.Lock() // what is remembered of whom was told is one job's at a time
+	defer a.closing.Unlock()
+	waiting := func(c Config) (*ledger.FileLock, error) { return ledger.LockAlone(ctx, c.LedgerPath, a.now()) }
+	_, err := a.ofNight(c, func(use func(Config, *pipeline.Pipeline) error) error {
+		return a.withLock(ctx, c, waiting, false, nil, use)
+	}, func(c Config, p *pipeline.Pipeline) error {
 		run, err := p.Ledger.Run(ctx, id)
 		if err != nil {
 			return err
@@ -254,21 +261,26 @@ func (b planBell) Bell() <-chan struct{} {
 	return b.rings
 }
 
-func (b planBell) ring(ctx context.Context) error {
+// ring rings and waits, as long as neither the job nor the loop is told to stop.
+func (b planBell) ring(job, loop context.Context) error {
 	select {
 	case <-b.idle:
 	default:
 	}
 	select {
 	case b.rings <- struct{}{}:
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-job.Done():
+		return job.Err()
+	case <-loop.Done():
+		return nil
 	}
 	select {
 	case <-b.idle:
 		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	case <-job.Done():
+		return job.Err()
+	case <-loop.Done():
+		return nil
 	}
 }
 
@@ -280,7 +292,9 @@ func (a *app) plan(ctx context.Context, files, served []Config) error {
 	}
 	bell := planBell{make(chan struct{}), make(chan struct{}, 1)}
 	a.log.Info("serve plans, and `tieout worker` does the work")
-	return a.share(ctx, served, func(q *queue.Config, _ []Config) { q.Plan = bell.ring }, func(ctx context.Context) error { return a.serve(ctx, served, bell) })
+	return a.share(ctx, served, func(q *queue.Config, _ []Config) {
+		q.Plan = func(job context.Context) error { return bell.ring(job, ctx) }
+	}, func(ctx context.Context) error { return a.serve(ctx, served, bell) })
 }
 
 // tend brings the queued runs of a ledger on. working says whether a night is under way, so that none is due.

@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -240,7 +241,7 @@ func (c *crew) known(t testing.TB) map[string]string {
 }
 
 // TestWorkers_BackfillThroughKills has three workers and two planners, as processes, read a year and a night into a ledger in PostgreSQL.
-// A worker is killed, then the leader, then the server is. In the end the ledger is that of one process on a file, line by line, and
+// A worker is killed and one is told to stop, then the leader is killed, then the server. In the end the ledger is that of one process on a file, line by line, and
 // no credential was used faster than its quota.
 func TestWorkers_BackfillThroughKills(t *testing.T) {
 	const rate = 25
@@ -266,6 +267,12 @@ func TestWorkers_BackfillThroughKills(t *testing.T) {
 	}
 	c.kill(t, victim)
 	c.start(t, "worker")
+	if err := workers[2].Process.Signal(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	if code := workers[2].code(t); code != exitDone {
+		t.Errorf("a worker that was told to stop ended %d", code)
+	}
 	c.requests.after(t, alone*2/10)
 	c.kill(t, c.leader(t))
 	c.start(t, "serve")

@@ -296,6 +296,9 @@ func (q *Queue) results(ctx context.Context, of string, run int64) ([]pipeline.S
 		}
 		o.Result.Source, o.Result.Status = args.Unit.Source, schema.FailedRun
 		o.Result.Error = fmt.Sprintf("%s (%s): given up after %d attempts", args.Unit, args.Unit.Source, job.Attempt)
+		if job.State == rivertype.JobStateCancelled {
+			o.Result.Error = fmt.Sprintf("%s (%s): it was cancelled, as it is when no worker is configured with the source any more", args.Unit, args.Unit.Source)
+		}
 		if n := len(job.Errors); n > 0 {
 			o.Result.Error += ": " + job.Errors[n-1].Error
 		}

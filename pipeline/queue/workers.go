@@ -70,6 +70,9 @@ func (w *unitWorker) Work(ctx context.Context, job *river.Job[unitArgs]) error {
 	case again && job.Attempt < job.MaxAttempts:
 		return errors.Join(river.RecordOutput(ctx, now), err)
 	}
+	if now.Result.Source == "" { // it was not even begun
+		now.Result = pipeline.SourceResult{Source: job.Args.Unit.Source, Status: schema.FailedRun, Error: err.Error(), Streams: []pipeline.StreamResult{}}
+	}
 	// It came to its end, for good or for ill. Where the credential was refused, what comes then would be refused too.
 	return w.q.Pool.Do(ctx, func(tx ledger.Tx) error { return w.end(ctx, tx, job, now, !pipeline.Unauthorized(err)) })
 }

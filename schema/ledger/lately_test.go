@@ -64,6 +64,26 @@ func listed[T any](t *testing.T, seq func(func(T, error) bool)) (items []T) {
 }
 
 // TestView_Lately reads what happened lately, before and after the first load has made its indexes.
+func TestView_OfARunDoesNotHaveWhatAnEarlierOneStoredLater(t *testing.T) {
+	l, long := opened(t)
+	stored(t, l, groupOf(long, "a-main", "before"))
+	short, err := l.StartRun(t.Context(), schema.Run{Kind: schema.ReconcileRun, StartedAt: loadedAt})
+	if err == nil {
+		_, err = l.FinishRun(t.Context(), short)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	stored(t, l, groupOf(long, "a-main", "after"))
+	for run, want := range map[int64][]string{short.ID: {"a-main/before"}, long.ID: {"a-main/after", "a-main/before"}, 0: {"a-main/after", "a-main/before"}} {
+		got := idsOf(listed(t, l.View(run).Entries.Entries(t.Context(), schema.EntryFilter{})))
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			t.Errorf("after run %d: %v, want %v", run, got, want)
+		}
+	}
+}
+
 func TestView_Lately(t *testing.T) {
 	l, run := opened(t)
 	all := scattered(t, l, run)

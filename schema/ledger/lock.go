@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"os"
@@ -23,11 +24,7 @@ var ErrLocked = errors.New("another process is writing to it")
 // one lock, however its path is spelled.
 func Lock(path string, at time.Time) (*FileLock, error) {
 	if IsPostgres(path) {
-		held, err := lockPostgres(path, at, "")
-		if err != nil {
-			return nil, fmt.Errorf("lock ledger (%s): %w", Name(path), err)
-		}
-		return held, nil
+		return lockedPostgres(context.Background(), path, at, `pg_try_advisory_lock(%s)`)
 	}
 	real, err := RealPath(path)
 	if err == nil {

@@ -246,7 +246,16 @@ func (l *Ledger) snapshot() *sql.TxOptions {
 
 // LockShared takes the right to write to a ledger in PostgreSQL beside others who take it so; Lock keeps them all out, and they it.
 func LockShared(path string, at time.Time) (*FileLock, error) {
-	held, err := lockPostgres(path, at, "_shared")
+	return lockedPostgres(context.Background(), path, at, `pg_try_advisory_lock_shared(%s)`)
+}
+
+// LockAlone is Lock that waits for those who have it, and keeps others from taking it until it had its turn.
+func LockAlone(ctx context.Context, path string, at time.Time) (*FileLock, error) {
+	return lockedPostgres(ctx, path, at, `pg_advisory_lock(%s) IS NOT NULL`)
+}
+
+func lockedPostgres(ctx context.Context, path string, at time.Time, taking string) (*FileLock, error) {
+	held, err := lockPostgres(ctx, path, at, taking)
 	if err != nil {
 		return nil, fmt.Errorf("lock ledger (%s): %w", Name(path), err)
 	}
@@ -254,8 +263,7 @@ func LockShared(path string, at time.Time) (*FileLock, error) {
 }
 
 // lockPostgres is Lock of a ledger in PostgreSQL. The server gives the lock back when the connection ends.
-func lockPostgres(path string, at time.Time, kind string) (_ *FileLock, err error) {
-	ctx := context.Background()
+func lockPostgres(ctx context.Context, path string, at time.Time, taking string) (_ *FileLock, err error) {
 	db, err := connectPostgres(path, 1, fmt.Sprintf("tieout "+noteForm, os.Getpid(), at.UTC().Format(time.RFC3339)), "")
 	if err != nil {
 		return nil, err
@@ -270,7 +278,7 @@ func lockPostgres(path string, at time.Time, kind string) (_ *FileLock, err erro
 		return nil, explain(path, err)
 	}
 	var got bool
-	if err := session.GetContext(ctx, &got, `SELECT pg_try_advisory_lock`+kind+`(`+writerLock+`)`); err != nil {
+	if err := session.GetContext(ctx, &got, fmt.Sprintf(`SELECT `+taking, writerLock)); err != nil {
 		return nil, errors.Join(explain(path, err), session.Close())
 	}
 	if !got {
@@ -281,7 +289,7 @@ func lockPostgres(path string, at time.Time, kind string) (_ *FileLock, err erro
 		return nil, errors.Join(fmt.Errorf("%w (%s): wait for it to end", ErrLocked, strings.TrimPrefix(owner, "tieout ")), err, session.Close())
 	}
 	return &FileLock{func() error {
-		_, err := session.ExecContext(ctx, `SELECT pg_advisory_unlock_all()`) // the end of the connection takes a moment
+		_, err := session.ExecContext(context.WithoutCancel(ctx), `SELECT pg_advisory_unlock_all()`) // the end of the connection takes a moment
 		return errors.Join(err, session.Close(), db.Close())
 	}}, nil
 }

@@ -125,6 +125,47 @@ func TestPostgres(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	t.Run("HasOneOwnerOrSeveralThatShare", func(t *testing.T) {
+		path := ledger.NewPath(t)
+		one, err := ledger.LockShared(path, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		two, err := ledger.LockShared(path, now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := ledger.Lock(path, now); !errors.Is(err, ledger.ErrLocked) {
+			t.Errorf("beside those who share: %v", err)
+		}
+		alone := make(chan *ledger.FileLock)
+		go func() {
+			held, err := ledger.LockAlone(t.Context(), path, now)
+			if err != nil {
+				t.Error(err)
+			}
+			alone <- held
+		}()
+		for err == nil { // until somebody waits to be alone: nobody comes in before
+			var three *ledger.FileLock
+			if three, err = ledger.LockShared(path, now); err == nil {
+				err = three.Unlock()
+			}
+		}
+		if !errors.Is(err, ledger.ErrLocked) {
+			t.Error(err)
+		}
+		if err := errors.Join(one.Unlock(), two.Unlock()); err != nil {
+			t.Fatal(err)
+		}
+		held := <-alone
+		if _, err := ledger.LockShared(path, now); !errors.Is(err, ledger.ErrLocked) {
+			t.Errorf("beside the one: %v", err)
+		}
+		if err := held.Unlock(); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("NeedsNoMoreRightsThanTheReadmeLists", func(t *testing.T) {
 		path := ledger.NewPath(t)
 		as := func(role string) string { return strings.Replace(path, "//postgres@", "//"+role+"@", 1) }

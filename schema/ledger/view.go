@@ -20,13 +20,14 @@ import (
 // maxSeq stands for "now": no commit has this number.
 const maxSeq = int64(math.MaxInt64)
 
-// seqAt is the number of the last commit of a run or of one before it; maxSeq for run 0.
+// seqAt is the number of the last commit of a run or, where there is none, of the one before it; maxSeq for run 0. A run that began
+// earlier may have stored something later, where workers do several at a time: that was not known then.
 func (l *Ledger) seqAt(ctx context.Context, run int64) (int64, error) {
 	if run == 0 {
 		return maxSeq, nil
 	}
 	var seq int64
-	if err := l.read.GetContext(ctx, &seq, l.read.Rebind(`SELECT COALESCE(MAX(seq), 0) FROM commits WHERE run_id <= ?`), run); err != nil {
+	if err := l.read.GetContext(ctx, &seq, l.read.Rebind(`SELECT COALESCE(MAX(seq), 0) FROM commits WHERE run_id = (SELECT MAX(run_id) FROM commits WHERE run_id <= ?)`), run); err != nil {
 		return 0, fmt.Errorf("read commits: %w", err)
 	}
 	return seq, nil
