@@ -325,6 +325,9 @@ func TestParseConfig_Refuses(t *testing.T) {
 		{"TheMachinesZoneInCron", minimal + "schedule: {nightly: 'CRON_TZ=Local 0 7 * * *'}\n", "line 6: schedule.nightly: CRON_TZ= must name"},
 		{"AZoneWithoutCRON", minimal + "schedule: {nightly: 'TZ=UTC 0 7 * * *'}\n", "line 6: schedule.nightly: must have five cron fields"},
 
+		{"ASchemaThatIsNoName", minimal + "queue: {schema: 'a; drop'}\n", "line 6: queue.schema must be of lower-case letters"},
+		{"ARescueThatIsTooShort", minimal + "queue: {rescue: 1s}\n", "line 6: queue.rescue must be a length of time from 5s to 1h0m0s, such as 5m0s"},
+		{"APollThatIsNoTime", minimal + "queue: {poll: often}\n", "line 6: queue.poll must be a length of time from 1s to 1h0m0s, such as 15s"},
 		{"AJitterThatIsNoTime", minimal + "schedule: {jitter: ten}\n", "line 6: schedule.jitter must be a length of time"},
 		{"AJitterThatLeavesNightsOut", minimal + "schedule: {nightly: \"*/15 * * * *\", jitter: 20m}\n", "line 6: schedule.jitter is 20m0s, and schedule.nightly fires every 15m0s: the jitter must be less"},
 		{"AJitterAsLongAsTheShortestPause", minimal + "schedule: {jitter: 2h, nightly: \"30 1,23 * * *\"}\n", "line 6: schedule.jitter is 2h0m0s, and schedule.nightly fires every 2h0m0s"},
