@@ -27,6 +27,7 @@ type Source struct {
 	Provider     schema.Provider
 	Extractor    extract.Extractor
 	Normalize    normalize.Func
+	Mapping      string       // names Normalize: another one wherever the same record could become something else; empty: every record is mapped and compared
 	Scope        schema.Scope // which of the provider's rows it asks for
 	LookbackDays int
 	Start        time.Time             // history before it is not read; zero: everything the provider gives

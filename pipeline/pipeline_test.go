@@ -158,7 +158,12 @@ func year(n int) []row {
 
 func fresh(t *testing.T) *ledger.Ledger {
 	t.Helper()
-	l, err := ledger.Open(t.Context(), ledger.Config{Path: filepath.Join(t.TempDir(), "tieout.db"), Now: func() time.Time { return now }})
+	return openIn(t, t.TempDir())
+}
+
+func openIn(t *testing.T, folder string) *ledger.Ledger {
+	t.Helper()
+	l, err := ledger.Open(t.Context(), ledger.Config{Path: filepath.Join(folder, "tieout.db"), Now: func() time.Time { return now }})
 	if err != nil {
 		t.Fatal(err)
 	}

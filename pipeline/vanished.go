@@ -69,8 +69,14 @@ func (c *collector) unmet(ctx context.Context) ([]string, error) {
 	if !within.From.Equal(schema.Beginning) {
 		within.From = within.From.Add(edge)
 	}
+	listed := ledger.Listed{Source: c.source.Name, Within: within, Before: c.tally.Began}
+	if c.known != nil {
+		if listed.At = c.known.Unmet(within, c.tally.seen); len(listed.At) == 0 {
+			return nil, nil
+		}
+	}
 	var ids []string
-	for id, err := range c.p.Ledger.ListedIDs(ctx, ledger.Listed{Source: c.source.Name, Within: within, Before: c.tally.Began}) {
+	for id, err := range c.p.Ledger.ListedIDs(ctx, listed) {
 		if err != nil {
 			return nil, err
 		}

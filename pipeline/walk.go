@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding"
-	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -74,9 +73,8 @@ func (t *tally) state() (string, error) {
 	return string(text), nil
 }
 
-// page counts a page and returns the hashes of the ids that were not seen before.
-func (t *tally) page(p extract.Page) []uint64 {
-	var fresh []uint64
+// page counts a page. It appends the hashes of its ids, 0 where there is none, and of those that were not seen before.
+func (t *tally) page(p extract.Page, ids, fresh []uint64) (all, unseen []uint64) {
 	t.Pages++
 	t.Requests += 1 + int64(p.Beside)
 	t.Retries += int64(p.Retries)
@@ -91,6 +89,7 @@ func (t *tally) page(p extract.Page) []uint64 {
 		t.sum.Write(r.Payload)
 		t.sum.Write([]byte{'\n'})
 		if r.ExternalID == "" {
+			ids = append(ids, 0)
 			continue // rejected, and never the same as another
 		}
 		if t.FirstID == "" {
@@ -98,6 +97,7 @@ func (t *tally) page(p extract.Page) []uint64 {
 		}
 		t.LastID = r.ExternalID
 		id := idHash(r.ExternalID)
+		ids = append(ids, id)
 		if _, ok := t.seen[id]; ok {
 			t.Duplicates++
 			continue
@@ -105,15 +105,11 @@ func (t *tally) page(p extract.Page) []uint64 {
 		t.seen[id] = struct{}{}
 		fresh = append(fresh, id)
 	}
-	return fresh
+	return ids, fresh
 }
 
-// idHash is eight bytes of SHA-256: a million ids collide with a chance of one in thirty million, and a collision costs no
-// more than a duplicate counted where there was none.
-func idHash(id string) uint64 {
-	sum := sha256.Sum256([]byte(id))
-	return binary.BigEndian.Uint64(sum[:8])
-}
+// idHash stands for an id. A collision costs no more than a duplicate counted where there was none.
+func idHash(id string) uint64 { return ledger.IDHash(id) }
 
 // completeness is the record of the walk when it has ended.
 func (t *tally) completeness(s Source, stream schema.Stream, w schema.Window, verdict schema.Verdict, reason string, at time.Time) *schema.Completeness {
@@ -145,6 +141,14 @@ func (p *Pipeline) walk(ctx context.Context, run schema.Run, s Source, stream sc
 		from = extract.Cursor(checkpoint.Cursor)
 	}
 	c := &collector{p: p, run: run, source: s, stream: stream, window: w, tally: t, result: &o.StreamResult, next: from}
+	if stream == schema.Transactions && s.Mapping != "" && p.job == nil { // other workers store what was not known when this one began
+		if c.known, err = p.Ledger.Known(ctx, s.Name, w, s.Mapping); err != nil {
+			return failed(stream, err)
+		}
+	}
+	if c.known == nil {
+		c.source.Mapping = ""
+	}
 	last, err := c.pages(ctx, s.Extractor.Pages(ctx, stream, w, from))
 	if found && c.read == 0 && errors.Is(err, extract.ErrCursor) {
 		// The provider no longer accepts the cursor of the checkpoint: the window starts again, and rows that were stored
@@ -196,10 +200,14 @@ type collector struct {
 
 	categories map[string]string // of what is read by id, by id
 
+	known *ledger.Known // of the window's transactions, before the walk; nil: each is looked up
+
 	tally  *tally
 	result *StreamResult
 	read   int // pages read in this process
 	group  ledger.Group
+	same   int // records of the group that are not in it, as nothing would come of them
+	ids    []uint64
 	fresh  []uint64
 	next   extract.Cursor
 	since  time.Duration
@@ -223,13 +231,13 @@ func (c *collector) pages(ctx context.Context, pages func(func(extract.Page, err
 		c.result.Pages++
 		c.result.Records += int64(len(page.Records))
 		c.result.Missing = append(c.result.Missing, page.Missing...)
-		c.fresh = append(c.fresh, c.tally.page(page)...)
+		c.ids, c.fresh = c.tally.page(page, c.ids[:0], c.fresh)
 		c.add(page.Records)
 		c.next, last = page.Next, page.Last
 		if last {
 			continue // committed by end, with the completeness record
 		}
-		if len(c.group.Records) >= c.p.GroupRows || c.p.Elapsed()-c.since >= c.p.GroupAge {
+		if len(c.group.Records)+c.same >= c.p.GroupRows || c.p.Elapsed()-c.since >= c.p.GroupAge {
 			if err := c.commit(stored, nil); err != nil {
 				return false, err
 			}
@@ -254,16 +262,21 @@ func (c *collector) reset() {
 	clear(c.group.Records)
 	clear(c.group.Batch.Entries)
 	c.group = ledger.Group{
-		Run: c.run.ID, Source: c.source.Name, Provider: c.source.Provider, Stream: c.stream, ByID: c.byID,
+		Run: c.run.ID, Source: c.source.Name, Provider: c.source.Provider, Stream: c.stream, ByID: c.byID, Mapping: c.source.Mapping,
 		Records: c.group.Records[:0], Batch: schema.Batch{Entries: c.group.Batch.Entries[:0]},
 	}
-	c.fresh = c.fresh[:0]
+	c.fresh, c.same = c.fresh[:0], 0
 	c.since = c.p.Elapsed()
 }
 
-// add normalizes records into the group. A record that cannot be mapped becomes a reject and loses nothing else.
+// add normalizes records into the group. A record that cannot be mapped becomes a reject and loses nothing else; one that is
+// known, with what came of it, is counted.
 func (c *collector) add(records []schema.Record) {
-	for _, r := range records {
+	for i, r := range records {
+		if c.known != nil && c.known.Unchanged(c.ids[i], &records[i]) {
+			c.same++
+			continue
+		}
 		if known := c.categories[r.ExternalID]; known != "" {
 			r.Category = known
 		}
@@ -305,6 +318,7 @@ func (c *collector) commit(ctx context.Context, end *schema.Completeness) error 
 	if err != nil {
 		return fmt.Errorf("store %s (%s, %s): %w", c.stream, c.source.Name, c.window, err)
 	}
+	counts.Unchanged += int64(c.same)
 	c.result.count(counts)
 	c.p.Progress(Progress{
 		Run: c.run.ID, Source: c.source.Name, Stream: c.stream, Window: c.window, Pages: c.tally.Pages, Records: c.tally.Records,

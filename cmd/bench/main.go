@@ -48,7 +48,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) error {
 	flags.IntVar(&o.days, "days", 365, "days of history")
 	flags.IntVar(&o.rounds, "rounds", 5, "rounds of each contender; what is printed is the median")
 	flags.StringVar(&o.only, "only", "", "measure only these works, by name, with a comma between them")
-	flags.StringVar(&o.dir, "dir", "", "folder to work in, kept afterwards, and what was made there is used again; default: a temporary one")
+	flags.StringVar(&o.dir, "dir", "", "folder to work in, kept afterwards, and what was made there is used again, which only the same build may measure; default: a temporary one")
 	flags.StringVar(&o.stage, "stage", "", "do this stage in this process; what bench calls itself with")
 	flags.IntVar(&o.more, "more", 0, "with -stage: entries of the day after the history")
 	flags.BoolVar(&o.filtered, "filtered", false, "with -stage: without Bitnob")

@@ -130,8 +130,8 @@ func (b bench) works() []work {
 			b.withLoaded(b.imports("sqlite3 .import, same tables and indexes", "live.sql")),
 			b.withLoaded(b.imports("sqlite3 .import, indexes made afterwards", "after.sql")),
 		}, scratch: []string{b.path("imported.db")}},
-		{name: "resync", title: "re-sync, all unchanged", ours: b.less(b.stage("resync", b.loaded, ledgerFile), "data"), peers: b.upserting(false), scratch: b.upserted()},
-		{name: "changed", title: "re-sync, 1 % changed", ours: b.less(b.stage("changed", b.loaded, ledgerFile), "data"), peers: b.upserting(true), scratch: b.upserted()},
+		{name: "resync", title: "re-sync, all unchanged", ours: b.less(b.stage("resync", b.loaded, ledgerFile), "received"), peers: b.upserting(false), scratch: b.upserted()},
+		{name: "changed", title: "re-sync, 1 % changed", ours: b.less(b.stage("changed", b.loaded, ledgerFile), "received"), peers: b.upserting(true), scratch: b.upserted()},
 		{name: "reconcile", title: "reconcile, all checks, whole history", ours: b.stage("reconcile", b.loaded), peers: []contender{
 			b.withLoaded(b.duckdb(1)), b.withLoaded(b.duckdb(2)),
 		}, scratch: []string{b.path("copy.duckdb")}},

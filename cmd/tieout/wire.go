@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/tieout/tieout/extract/all"
@@ -138,6 +139,9 @@ func (a *app) newPipeline(c Config, l *ledger.Ledger) (*pipeline.Pipeline, error
 	})
 }
 
+// program names this build.
+var program = sync.OnceValue(pipeline.Program)
+
 // quota tells credentials apart: sources of one share what it may ask.
 func (s SourceConfig) quota() string {
 	return strings.Join([]string{string(s.Provider), s.BaseURL, s.Credential.Reveal()}, "\x1f")
@@ -177,7 +181,7 @@ func (a *app) source(c Config, s SourceConfig, pace *transport.Pace) (pipeline.S
 	}
 	source := pipeline.Source{
 		Name: s.Name, Provider: s.Provider, Extractor: extractor, Normalize: normalizer, LookbackDays: s.LookbackDays,
-		BalanceUnit: s.BalanceUnit,
+		BalanceUnit: s.BalanceUnit, Mapping: program(), // a normalizer has no settings
 	}
 	for _, issuer := range all.List() {
 		if issuer.Provider == s.Provider {

@@ -26,6 +26,7 @@ type Group struct {
 	Batch        schema.Batch
 	Absent       []schema.Absence       // entries that a walk over their window no longer met; those that are absent already are left alone
 	ByID         bool                   // the records were asked for by id, so they are not part of a walk over a window
+	Mapping      string                 // what normalized the records, see Known; empty: nothing is to be known of them
 	Completeness *schema.Completeness   // what the walk over a window came to; nil while it goes on
 	Checkpoint   *Checkpoint            // where the walk goes on; with nil and a Completeness the walk has ended
 	Beside       func(Tx, Counts) error // what else happens in the transaction, of a ledger in PostgreSQL; nil: nothing
@@ -53,15 +54,16 @@ func (l *Ledger) Commit(ctx context.Context, g Group) (Counts, error) {
 	}
 	err := l.commit(ctx, g.Run, kind, func(t *tx) error {
 		counts = Counts{Rejected: int64(len(g.Batch.Rejects))}
-		ids := identities(g.Records)
+		ids, sums := identities(g.Records), payloadSums(g.Records)
 		for _, step := range []func() error{
-			func() error { return t.records(ctx, g, ids) },
+			func() error { return t.records(ctx, g, ids, sums) },
 			func() error { return t.observations(ctx, g.Batch.Observations) },
 			func() error { return t.budgets(ctx, g.Batch.Budgets) },
 			func() error { return t.entries(ctx, g, &counts) },
 			func() error { return t.absences(ctx, g, ids, &counts) },
 			func() error { return t.rejects(ctx, g, ids) },
 			func() error { return t.notes(ctx, g, ids) },
+			func() error { return t.know(ctx, g, sums) },
 			func() error { return t.walk(ctx, g) },
 			func() error { return t.besideOf(g, counts) },
 		} {
@@ -103,8 +105,16 @@ func identities(records []schema.Record) []string {
 	return slices.Compact(ids)
 }
 
+func payloadSums(records []schema.Record) [][sha256.Size]byte {
+	sums := make([][sha256.Size]byte, len(records))
+	for i := range records {
+		sums[i] = sha256.Sum256(records[i].Payload)
+	}
+	return sums
+}
+
 // records stores the evidence that is new.
-func (t *tx) records(ctx context.Context, g Group, ids []string) error {
+func (t *tx) records(ctx context.Context, g Group, ids []string, sums [][sha256.Size]byte) error {
 	last, err := t.heads(ctx, g.Source, g.Stream, ids)
 	if err != nil {
 		return fmt.Errorf("read records: %w", err)
@@ -114,7 +124,7 @@ func (t *tx) records(ctx context.Context, g Group, ids []string) error {
 		var values []any
 		for i := range g.Records {
 			r := &g.Records[i]
-			id, sum := identity(r.ExternalID, r.Payload), sha256.Sum256(r.Payload)
+			id, sum := identity(r.ExternalID, r.Payload), sums[i]
 			if last[id] == sum {
 				continue
 			}
@@ -126,6 +136,7 @@ func (t *tx) records(ctx context.Context, g Group, ids []string) error {
 			}
 		}
 	})
+	t.changed = append(t.changed, stored...)
 	if err != nil || t.first == nil {
 		return err
 	}
@@ -207,6 +218,7 @@ func (t *tx) rejects(ctx context.Context, g Group, ids []string) error {
 		}
 		r = latest[id]
 		delete(latest, id)
+		t.changed = append(t.changed, id)
 		rows = append(rows, []any{
 			g.Source, string(g.Provider), string(g.Stream), id, text(r.ExternalID), text(r.Field), text(r.Reason),
 			r.Page, micros(r.ReceivedAt), text(string(r.Payload)),
@@ -247,6 +259,7 @@ func (t *tx) notes(ctx context.Context, g Group, ids []string) error {
 			continue
 		}
 		closed = append(closed, id)
+		t.changed = append(t.changed, n.ExternalID)
 	}
 	if err := t.close(ctx, "notes", closed); err != nil {
 		return err
@@ -254,6 +267,7 @@ func (t *tx) notes(ctx context.Context, g Group, ids []string) error {
 	var rows [][]any
 	for _, n := range order {
 		if wanted[n] {
+			t.changed = append(t.changed, n.ExternalID)
 			rows = append(rows, []any{g.Source, string(g.Stream), n.ExternalID, n.Code, n.Field, n.Detail})
 		}
 	}

@@ -311,7 +311,7 @@ func TestCommitIsAllOrNothing(t *testing.T) {
 	commit(t, l, group(run, entry("a", -1, schema.Pending)))
 	before, root := rowsStored(t, path), mustRoot(t, l)
 	for _, table := range []string{
-		"records", "entries", "links", "observations", "cards", "budgets", "rejects", "notes", "completeness", "checkpoints", "checkpoint_ids", "commits",
+		"records", "entries", "links", "observations", "cards", "budgets", "rejects", "notes", "known", "completeness", "checkpoints", "checkpoint_ids", "commits",
 	} {
 		fail, mend := `CREATE TRIGGER fail BEFORE INSERT ON `+table+` BEGIN SELECT RAISE(ABORT, 'the disk is full'); END`, `DROP TRIGGER fail`
 		if *ledger.OnPostgres {

@@ -192,6 +192,7 @@ func (t *tx) entries(ctx context.Context, g Group, counts *Counts) error {
 	if err != nil {
 		return err
 	}
+	t.standing = current
 	cards, err := t.cardNames(ctx, g)
 	if err != nil {
 		return err
@@ -232,6 +233,7 @@ type standingEntry struct {
 	ID, CommitSeq    int64
 	ExternalID       string
 	Status, LinkedID string
+	OccurredAt       int64
 	Hash             []byte
 }
 
@@ -277,6 +279,7 @@ func (t *tx) versions(ctx context.Context, current map[string]standingEntry, nex
 			replaced = append(replaced, was.ID)
 		}
 		rows = append(rows, row)
+		t.changed = append(t.changed, id)
 	}
 	slices.Sort(replaced)
 	if err := t.close(ctx, "entries", replaced); err != nil {
@@ -302,11 +305,11 @@ func (t *tx) versions(ctx context.Context, current map[string]standingEntry, nex
 // currentEntries finds the version that stands of each entry. ids must be sorted.
 func (t *tx) currentEntries(ctx context.Context, source string, ids []string) (map[string]standingEntry, error) {
 	// The source is no plain column: PostgreSQL, which knows little of a new table, would walk the entries of the whole source.
-	const query = `SELECT id, commit_seq, external_id, status, linked_id, hash FROM entries WHERE closed_seq IS NULL AND source || '' = ? AND `
+	const query = `SELECT id, commit_seq, external_id, status, linked_id, occurred_at, hash FROM entries WHERE closed_seq IS NULL AND source || '' = ? AND `
 	current := make(map[string]standingEntry, len(ids))
 	take := func(s scanner) error {
 		var e standingEntry
-		err := s.Scan(&e.ID, &e.CommitSeq, &e.ExternalID, &e.Status, &e.LinkedID, &e.Hash)
+		err := s.Scan(&e.ID, &e.CommitSeq, &e.ExternalID, &e.Status, &e.LinkedID, &e.OccurredAt, &e.Hash)
 		current[e.ExternalID] = e
 		return err
 	}

@@ -39,6 +39,7 @@ func tables() []table {
 		{name: "budgets", columns: []string{"source", "budget_id", "alt_id", "name", "zone", "start_date", "end_date", "recurs", "observed_at"}},
 		{name: "rejects", columns: []string{"source", "provider", "stream", "identity", "external_id", "field", "reason", "page", "received_at", "payload"}, closes: true},
 		{name: "notes", columns: []string{"source", "stream", "external_id", "code", "field", "detail"}, closes: true},
+		{name: "known", columns: []string{"source", "mapping", "occurred_from", "occurred_to", "items"}},
 		{name: "completeness", columns: []string{"source", "stream", "scope", "window_from", "window_to", "verdict", "pages", "requests", "records", "total", "rejected", "duplicates", "retries", "restarts", "first_id", "last_id", "sha256", "reason", "recorded_at"}},
 		{name: "fundings", columns: []string{"funding_id", "reference", "amount_minor", "currency", "sent_at", "date_only", "sent_text", "card_id", "source", "note", "file", "line"}},
 		{name: "funding_events", columns: []string{"file", "funding_id", "present"}},
@@ -105,6 +106,9 @@ type tx struct {
 	values []any     // of that row
 	digest parts
 	last   map[string]int64 // the highest id of a table that this transaction inserted into
+
+	changed  []string                 // ids of which something was stored or closed
+	standing map[string]standingEntry // the entries that stood of the group's ids, before it
 
 	prepared map[string]*sql.Stmt // by their text
 	first    *firstLoad           // nil: all indexes are there

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"iter"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/tieout/tieout/schema"
@@ -18,6 +19,8 @@ type Listed struct {
 	// other times than an entry's.
 	Within schema.Window
 	Before int64 // the run in which the walk began: what was stored since may lie in pages that were read earlier
+	// At, if not nil, are the only times at which an entry may have occurred that is asked for; sorted.
+	At []time.Time
 }
 
 // ListedIDs yields the external ids of those entries, by occurred_at. Rows that another row replaced are left out, since a
@@ -32,15 +35,36 @@ func (l *Ledger) ListedIDs(ctx context.Context, q Listed) iter.Seq2[string, erro
 			yield("", fmt.Errorf("read entries (%s): %w", q.Source, err))
 			return
 		}
-		from, to := q.Within.From.UnixMicro(), q.Within.To.UnixMicro()
-		// The source is no plain column here, so that the index of times is taken and no other: the rows of a source lie over the
-		// whole ledger, those of a time lie together.
-		rows, err := l.read.QueryContext(ctx, l.read.Rebind(`
-			SELECT e.external_id FROM entries e
-			WHERE e.closed_seq IS NULL AND e.source || '' = ? AND e.commit_seq <= ? AND e.status <> ?
-			  AND e.occurred_at >= ? AND e.occurred_at < ? AND (e.posted_at IS NULL OR (e.posted_at >= ? AND e.posted_at < ?))
-			  AND NOT EXISTS (SELECT 1 FROM absences a WHERE a.closed_seq IS NULL AND a.source = e.source AND a.external_id = e.external_id)
-			ORDER BY e.occurred_at, e.external_id`), q.Source, seq, string(schema.Superseded), from, to, from, to)
+		if q.At == nil {
+			l.listed(ctx, q, seq, "", nil)(yield)
+			return
+		}
+		for times := range slices.Chunk(q.At, maxIDs) {
+			args := make([]any, 0, len(times))
+			for _, at := range times {
+				args = append(args, at.UnixMicro())
+			}
+			for id, err := range l.listed(ctx, q, seq, `AND e.occurred_at IN (?`+strings.Repeat(", ?", len(times)-1)+`)`, args) {
+				if !yield(id, err) || err != nil {
+					return
+				}
+			}
+		}
+	}
+}
+
+// listed are those of the entries that were stored up to a commit and that another condition holds of.
+func (l *Ledger) listed(ctx context.Context, q Listed, seq int64, and string, args []any) iter.Seq2[string, error] {
+	from, to := q.Within.From.UnixMicro(), q.Within.To.UnixMicro()
+	// The source is no plain column here, so that the index of times is taken and no other: the rows of a source lie over the
+	// whole ledger, those of a time lie together.
+	query := `SELECT e.external_id FROM entries e
+		WHERE e.closed_seq IS NULL AND e.source || '' = ? AND e.commit_seq <= ? AND e.status <> ?
+		  AND e.occurred_at >= ? AND e.occurred_at < ? AND (e.posted_at IS NULL OR (e.posted_at >= ? AND e.posted_at < ?))
+		  AND NOT EXISTS (SELECT 1 FROM absences a WHERE a.closed_seq IS NULL AND a.source = e.source AND a.external_id = e.external_id)
+		  ` + and + ` ORDER BY e.occurred_at, e.external_id`
+	return func(yield func(string, error) bool) {
+		rows, err := l.read.QueryContext(ctx, l.read.Rebind(query), append([]any{q.Source, seq, string(schema.Superseded), from, to, from, to}, args...)...)
 		if err != nil {
 			yield("", fmt.Errorf("read entries (%s): %w", q.Source, err))
 			return

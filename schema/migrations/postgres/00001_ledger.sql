@@ -345,6 +345,19 @@ CREATE TABLE matches (
 );
 CREATE INDEX matches_pair ON matches (source, reference, entry_id, id);
 
+-- what is known of transactions, so that one which is read again need not be looked up
+CREATE TABLE known (
+    id            BIGINT PRIMARY KEY,
+    commit_seq    BIGINT NOT NULL,
+    hash          BYTEA    NOT NULL,
+    source        TEXT COLLATE "C" NOT NULL,
+    mapping       TEXT COLLATE "C" NOT NULL, -- what normalized the records
+    occurred_from BIGINT NOT NULL, -- of their entries, now and before
+    occurred_to   BIGINT NOT NULL,
+    items         BYTEA    NOT NULL  -- of each: hash of its id, digest of its record, when its entry occurred
+);
+CREATE INDEX known_source ON known (source, occurred_to);
+
 -- not chained: of no use once a walk has ended
 
 CREATE TABLE checkpoints (

@@ -346,6 +346,19 @@ CREATE TABLE matches (
 ) STRICT;
 CREATE INDEX matches_pair ON matches (source, reference, entry_id, id);
 
+-- what is known of transactions, so that one which is read again need not be looked up
+CREATE TABLE known (
+    id            INTEGER PRIMARY KEY,
+    commit_seq    INTEGER NOT NULL,
+    hash          BLOB    NOT NULL,
+    source        TEXT    NOT NULL,
+    mapping       TEXT    NOT NULL, -- what normalized the records
+    occurred_from INTEGER NOT NULL, -- of their entries, now and before
+    occurred_to   INTEGER NOT NULL,
+    items         BLOB    NOT NULL  -- of each: hash of its id, digest of its record, when its entry occurred
+) STRICT;
+CREATE INDEX known_source ON known (source, occurred_to);
+
 -- not chained: of no use once a walk has ended
 
 CREATE TABLE checkpoints (
