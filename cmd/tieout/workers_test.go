@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -31,7 +32,8 @@ type pacing struct {
 	total int
 	on    map[int]chan struct{} // closed at that request
 
-	answer time.Duration // how long each takes
+	answer time.Duration                         // how long each takes
+	refuse func(path string, n int) (status int) // what the n-th request gets instead of an answer; 0: an answer
 }
 
 func (a *pacing) wrap(world http.Handler) http.Handler {
@@ -43,8 +45,16 @@ func (a *pacing) wrap(world http.Handler) http.Handler {
 		if reached := a.on[a.total]; reached != nil {
 			close(reached)
 		}
+		n := a.total
 		a.mutex.Unlock()
 		time.Sleep(a.answer)
+		if a.refuse != nil {
+			if status := a.refuse(r.URL.Path, n); status != 0 {
+				w.Header().Set("Retry-After", "1")
+				w.WriteHeader(status)
+				return
+			}
+		}
 		world.ServeHTTP(w, r)
 	})
 }
@@ -332,6 +342,65 @@ func TestWorkers_ShareEntities(t *testing.T) {
 		}
 		c.must(t, "verify", "--entity", name)
 	}
+}
+
+// TestWorkers_Refused has an issuer that refuses the credential and one that is out of order for a while. What was refused is not
+// asked for again, and nothing that would come after it; what was out of order is, until it answers. The night ends as one process
+// on a file would end it.
+func TestWorkers_Refused(t *testing.T) {
+	c := newCrew(t, sandbox.Config{Seed: 7, Transactions: 200})
+	slash, whop := c.world.BasePath(schema.Slash), c.world.BasePath(schema.Whop)
+	var refused atomic.Int64
+	outage := false
+	c.requests.refuse = func(path string, n int) int {
+		switch {
+		case strings.HasPrefix(path, slash):
+			refused.Add(1)
+			return http.StatusUnauthorized
+		case outage && strings.HasPrefix(path, whop) && n < 25:
+			return http.StatusServiceUnavailable
+		}
+		return 0
+	}
+	if code, _, stderr := c.run(t, "nightly"); code != exitPartial {
+		t.Fatalf("alone: exit %d\n%s", code, stderr)
+	}
+	want, alone := c.lastSync(t), refused.Swap(0)
+	outage = true
+	c.share(t, 1000)
+	c.start(t, "serve")
+	c.start(t, "worker")
+	c.start(t, "worker")
+	c.ended(t, nil, schema.ReconcileRun, schema.ReportRun)
+	if diff := cmp.Diff(want, c.lastSync(t)); diff != "" {
+		t.Errorf("alone (-) and shared (+):\n%s", diff)
+	}
+	if !strings.Contains(want, "partial") || !strings.Contains(want, "401") {
+		t.Errorf("the sync is %s", want)
+	}
+	if n := refused.Load(); n != alone || n == 0 {
+		t.Errorf("%d requests were refused, %d alone", n, alone)
+	}
+}
+
+// lastSync is how the latest sync ended.
+func (c *crew) lastSync(t testing.TB) string {
+	t.Helper()
+	var status struct {
+		Runs []struct {
+			Kind          schema.RunKind
+			Status, Error string
+		}
+	}
+	if err := json.Unmarshal([]byte(c.must(t, "status", "--json")), &status); err != nil {
+		t.Fatal(err)
+	}
+	for _, r := range status.Runs {
+		if r.Kind == schema.SyncRun {
+			return r.Status + ": " + r.Error
+		}
+	}
+	return ""
 }
 
 // BenchmarkWorkers reads a backfill by 1, 2 and 4 workers from issuers that take a fifth of a second for an answer and allow ten
